@@ -1,0 +1,3 @@
+//! The schemas and vectors hold together; what is generated from them is checked in `drift.rs`.
+
+mod json_schemas;
