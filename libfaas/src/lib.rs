@@ -1,0 +1,47 @@
+//! FSI, the FaaS Stdio Interface, in Rust.
+//!
+//! An [`Event`] is a CloudEvent 1.0. A [`Message`] carries events, their context and their
+//! statuses in stream mode. Three [`Encoding`]s write both; [`MessageDecoder`] and [`EventDecoder`]
+//! read streams of them. All of this does no I/O: bytes go in, messages come out, and what breaks
+//! the specification is a [`Violation`] that names the broken rule.
+//!
+//! The function side, [`function`], serves a handler on stdin and stdout.
+//!
+//! ```text
+//! use libfaas::{Encoding, Event, Limits, Message, MessageDecoder, Hello, encode_message};
+//!
+//! let hello = Hello { fsi: "1.0".into(), ..Hello::default() };
+//! let event = Event::builder("1", "/shop", "order.placed").subject("42").build()?;
+//! let mut bytes = Vec::new();
+//! encode_message(&Message { hello: Some(hello), ..Message::default() }, Encoding::Protobuf, &mut bytes);
+//! encode_message(&Message { call: 1, event: Some(event), ..Message::default() }, Encoding::Protobuf, &mut bytes);
+//!
+//! let mut decoder = MessageDecoder::new(Encoding::Protobuf, Limits::default());
+//! decoder.push(&bytes);
+//! decoder.finish();
+//! assert_eq!(decoder.next()?.unwrap().message.hello.unwrap().fsi, "1.0");
+//! assert_eq!(decoder.next()?.unwrap().message.event.unwrap().subject(), Some("42"));
+//! assert_eq!(decoder.next()?, None);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```text
+#![deny(missing_docs)]
+
+mod context;
+mod encoding;
+mod error;
+mod event;
+// function: F
+mod limits;
+mod message;
+mod status;
+
+pub use context::{Context, Environment, InvalidContext, InvalidEnvironment};
+pub use encoding::{Encoding, Mode, UnknownName};
+pub use error::{Violation, rules};
+pub use event::{
+    AttributeValue, Data, Event, EventBuilder, InvalidEvent, InvalidJson, InvalidTimestamp,
+    JsonText, Timestamp,
+};
+pub use limits::Limits;
+pub use message::{Cancel, Hello, Message};
+pub use status::{Code, Status};

@@ -1,0 +1,373 @@
+//! Builds events, and decides what a valid one is: every decoder goes through here.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use fluent_uri::{Uri, UriRef};
+
+use super::{AttributeValue, Data, Event, JsonText, Parts};
+use crate::error::{Rule, quote};
+
+/// Builds an [`Event`]; [`build`](Self::build) validates.
+#[derive(Clone, Debug)]
+pub struct EventBuilder {
+    parts: Parts,
+    /// The first value that could not be taken, reported by `build`.
+    error: Option<InvalidEvent>,
+}
+
+/// Whether an event's data is all there, or goes on in chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    Whole,
+    /// Binary or text; text of a JSON media type need not be JSON yet.
+    First,
+}
+
+/// An event that is no valid CloudEvent: which attribute breaks which rule, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidEvent {
+    pub(crate) rule: Rule,
+    attribute: String,
+    pub(crate) expected: Cow<'static, str>,
+    pub(crate) came: Cow<'static, str>,
+}
+
+impl InvalidEvent {
+    pub(crate) fn new(
+        rule: Rule,
+        attribute: &str,
+        expected: impl Into<Cow<'static, str>>,
+        came: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        InvalidEvent {
+            rule,
+            attribute: attribute.to_owned(),
+            expected: expected.into(),
+            came: came.into(),
+        }
+    }
+
+    /// The identifier of the broken rule, a heading in the specification.
+    pub fn rule(&self) -> &'static str {
+        self.rule.id()
+    }
+
+    /// The name of the offending attribute, or `data`.
+    pub fn attribute(&self) -> &str {
+        &self.attribute
+    }
+}
+
+impl fmt::Display for InvalidEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let InvalidEvent {
+            rule,
+            attribute,
+            expected,
+            came,
+        } = self;
+        write!(
+            f,
+            "`{}`: expected {expected}, got {came} (rule {})",
+            attribute.escape_debug(),
+            rule.id()
+        )
+    }
+}
+
+impl std::error::Error for InvalidEvent {}
+
+impl EventBuilder {
+    pub(super) fn new(id: String, source: String, ty: String) -> Self {
+        EventBuilder::from(Parts {
+            id,
+            source,
+            ty,
+            ..Parts::default()
+        })
+    }
+
+    /// Replaces the `id`.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.parts.id = id.into();
+        self
+    }
+
+    /// Replaces the `source`.
+    pub fn source(mut self, source: impl Into<String>) -> Self {
+        self.parts.source = source.into();
+        self
+    }
+
+    /// Replaces the `type`.
+    pub fn ty(mut self, ty: impl Into<String>) -> Self {
+        self.parts.ty = ty.into();
+        self
+    }
+
+    /// Sets the `subject`: non-empty text.
+    pub fn subject(self, subject: impl Into<String>) -> Self {
+        self.attribute("subject", AttributeValue::String(subject.into()))
+    }
+
+    /// Sets the `time` from RFC 3339 text, which is kept as it is.
+    pub fn time(mut self, time: impl AsRef<str>) -> Self {
+        match time.as_ref().parse() {
+            Ok(time) => self.attribute("time", AttributeValue::Timestamp(time)),
+            Err(error) => {
+                let came = quote(time.as_ref().as_bytes());
+                self.fail(InvalidEvent::new(
+                    Rule::EventTime,
+                    "time",
+                    error.to_string(),
+                    came,
+                ));
+                self
+            }
+        }
+    }
+
+    /// Sets the `datacontenttype`: a media type (RFC 2046).
+    pub fn datacontenttype(self, media_type: impl Into<String>) -> Self {
+        self.attribute("datacontenttype", AttributeValue::String(media_type.into()))
+    }
+
+    /// Sets the `dataschema`: an absolute URI.
+    pub fn dataschema(self, uri: impl Into<String>) -> Self {
+        self.attribute("dataschema", AttributeValue::Uri(uri.into()))
+    }
+
+    /// Sets an optional attribute or an extension, whose name is of `a`-`z` and `0`-`9`. A later
+    /// value replaces an earlier one.
+    pub fn attribute(mut self, name: impl Into<String>, value: impl Into<AttributeValue>) -> Self {
+        self.parts.attributes.insert(name.into(), value.into());
+        self
+    }
+
+    /// Removes an optional attribute or an extension.
+    pub fn without_attribute(mut self, name: &str) -> Self {
+        self.parts.attributes.remove(name);
+        self
+    }
+
+    /// Sets the data.
+    pub fn data(mut self, data: impl Into<Data>) -> Self {
+        self.parts.data = Some(data.into());
+        self
+    }
+
+    /// Sets the data to the JSON of `value`; a missing `datacontenttype` means JSON.
+    pub fn json(mut self, value: &impl serde::Serialize) -> Self {
+        match serde_json::to_string(value) {
+            Ok(text) => self.data(JsonText::trusted(text)),
+            Err(error) => {
+                self.fail(InvalidEvent::new(
+                    Rule::EventDataJson,
+                    "data",
+                    "a JSON value",
+                    error.to_string(),
+                ));
+                self
+            }
+        }
+    }
+
+    /// Removes the data.
+    pub fn without_data(mut self) -> Self {
+        self.parts.data = None;
+        self
+    }
+
+    /// The event, if it is a valid CloudEvent.
+    ///
+    /// Text data with a JSON `datacontenttype` becomes [`Data::Json`].
+    ///
+    /// # Errors
+    ///
+    /// The first rule of the specification's page on events that the event breaks.
+    pub fn build(self) -> Result<Event, InvalidEvent> {
+        self.build_piece(Piece::Whole)
+    }
+
+    pub(crate) fn build_piece(mut self, piece: Piece) -> Result<Event, InvalidEvent> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let parts = &self.parts;
+        for (name, value) in [
+            ("id", &parts.id),
+            ("source", &parts.source),
+            ("type", &parts.ty),
+        ] {
+            if value.is_empty() {
+                return Err(InvalidEvent::new(
+                    Rule::EventRequired,
+                    name,
+                    "non-empty text",
+                    "none",
+                ));
+            }
+        }
+        check_string("id", &parts.id)?;
+        check_uri_ref("source", &parts.source)?;
+        check_string("type", &parts.ty)?;
+        for (name, value) in &parts.attributes {
+            check_attribute(name, value)?;
+        }
+        check_data(&mut self.parts, piece)?;
+        Ok(Event(self.parts.into()))
+    }
+
+    fn fail(&mut self, error: InvalidEvent) {
+        self.error.get_or_insert(error);
+    }
+}
+
+impl From<Parts> for EventBuilder {
+    fn from(parts: Parts) -> Self {
+        EventBuilder { parts, error: None }
+    }
+}
+
+/// Whether data of this media type is JSON: `*/json` or `*/*+json`, whatever its parameters.
+pub(crate) fn is_json(media_type: &str) -> bool {
+    let essence = media_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii();
+    let Some((_, subtype)) = essence.split_once('/') else {
+        return false;
+    };
+    let subtype = subtype.to_ascii_lowercase();
+    subtype == "json" || subtype.ends_with("+json")
+}
+
+fn check_attribute(name: &str, value: &AttributeValue) -> Result<(), InvalidEvent> {
+    const RESERVED: [&str; 6] = ["id", "source", "type", "specversion", "data", "data_base64"];
+    let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    if name.is_empty() || !name.bytes().all(lower) || RESERVED.contains(&name) {
+        let expected = "a name of a-z and 0-9 that is no required attribute and not data";
+        return Err(InvalidEvent::new(
+            Rule::EventName,
+            name,
+            expected,
+            quote(name.as_bytes()),
+        ));
+    }
+    let (expected, fits) = match name {
+        "subject" | "datacontenttype" => ("String", matches!(value, AttributeValue::String(_))),
+        "time" => ("Timestamp", matches!(value, AttributeValue::Timestamp(_))),
+        "dataschema" => ("URI", matches!(value, AttributeValue::Uri(_))),
+        _ => ("", true),
+    };
+    if !fits {
+        return Err(InvalidEvent::new(
+            Rule::EventType,
+            name,
+            expected,
+            value.type_name(),
+        ));
+    }
+    if matches!(name, "subject" | "datacontenttype" | "dataschema") && value.as_str() == Some("") {
+        return Err(InvalidEvent::new(
+            Rule::EventEmpty,
+            name,
+            "non-empty text",
+            "none",
+        ));
+    }
+    match value {
+        AttributeValue::String(text) => check_string(name, text)?,
+        AttributeValue::UriRef(text) => check_uri_ref(name, text)?,
+        AttributeValue::Uri(text) => {
+            if let Err(error) = Uri::parse(text.as_str()) {
+                let came = format!("{} ({error})", quote(text.as_bytes()));
+                return Err(InvalidEvent::new(
+                    Rule::EventUri,
+                    name,
+                    "an absolute URI (RFC 3986)",
+                    came,
+                ));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn check_uri_ref(name: &str, text: &str) -> Result<(), InvalidEvent> {
+    match UriRef::parse(text) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let came = format!("{} ({error})", quote(text.as_bytes()));
+            Err(InvalidEvent::new(
+                Rule::EventUri,
+                name,
+                "a URI-reference (RFC 3986)",
+                came,
+            ))
+        }
+    }
+}
+
+/// CloudEvents' String has no control characters and no noncharacters.
+fn check_string(name: &str, text: &str) -> Result<(), InvalidEvent> {
+    let bad = |c: &char| {
+        let code = u32::from(*c);
+        c.is_control() || (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE
+    };
+    match text.chars().find(bad) {
+        None => Ok(()),
+        Some(c) => {
+            let came = format!("U+{:04X} in {}", u32::from(c), quote(text.as_bytes()));
+            let expected = "text without control characters and noncharacters";
+            Err(InvalidEvent::new(Rule::EventText, name, expected, came))
+        }
+    }
+}
+
+fn check_data(parts: &mut Parts, piece: Piece) -> Result<(), InvalidEvent> {
+    let media_type = parts
+        .attributes
+        .get("datacontenttype")
+        .and_then(AttributeValue::as_str);
+    let json = media_type.map(is_json);
+    match (&mut parts.data, piece) {
+        (Some(Data::Text(text)), Piece::Whole) if json == Some(true) => {
+            let checked = JsonText::new(std::mem::take(text)).map_err(|error| {
+                InvalidEvent::new(
+                    Rule::EventDataJson,
+                    "data",
+                    "JSON, as datacontenttype says",
+                    error.reason,
+                )
+            })?;
+            parts.data = Some(Data::Json(checked));
+            Ok(())
+        }
+        (Some(Data::Json(_)), Piece::Whole) if json == Some(false) => {
+            let came = format!(
+                "a JSON value of type {}",
+                quote(media_type.unwrap_or_default().as_bytes())
+            );
+            Err(InvalidEvent::new(
+                Rule::JsonEventData,
+                "data",
+                "a JSON datacontenttype, or none, for JSON data",
+                came,
+            ))
+        }
+        (Some(Data::Json(_) | Data::Proto { .. }), Piece::First) => {
+            let expected = "binary or text as the first piece of data that goes on";
+            Err(InvalidEvent::new(
+                Rule::ChunkKind,
+                "data",
+                expected,
+                "data that has no pieces",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
