@@ -4,8 +4,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, date};
 
 /// A moment between 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999999Z, the range of
 /// `google.protobuf.Timestamp`.
@@ -35,6 +35,8 @@ pub struct Timestamp {
 #[error("expected an RFC 3339 timestamp like 2026-10-01T12:00:00Z between the years 1 and 9999")]
 pub struct InvalidTimestamp;
 
+/// jiff's own `Timestamp` ends a day early, so that every offset fits; its civil time does not.
+const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 const FIRST_SECOND: i64 = -62_135_596_800;
 const LAST_SECOND: i64 = 253_402_300_799;
 
@@ -111,7 +113,7 @@ fn instant(text: &[u8]) -> Option<(i64, u32)> {
         }
         _ => return None,
     };
-    let seconds = Offset::UTC.to_timestamp(civil).ok()?.as_second() - i64::from(offset) + leap;
+    let seconds = civil.duration_since(EPOCH).as_secs() - i64::from(offset) + leap;
     // Leap seconds end a day of UTC, whatever the offset says.
     (leap == 0 || seconds % 86_400 == 0).then_some((seconds, nanos))
 }
@@ -148,8 +150,9 @@ impl fmt::Display for Timestamp {
         match &self.text {
             Some(text) => f.write_str(text),
             None => {
-                let moment = jiff::Timestamp::new(self.seconds, self.nanos as i32);
-                moment.map_err(|_| fmt::Error)?.fmt(f)
+                let since = SignedDuration::new(self.seconds, self.nanos as i32);
+                let civil = EPOCH.checked_add(since).map_err(|_| fmt::Error)?;
+                write!(f, "{civil}Z")
             }
         }
     }
