@@ -1,9 +1,19 @@
 //! The three encodings: event documents, messages, and the streams of them.
 
+mod frames;
+mod hello;
 pub(crate) mod json;
+mod stream;
 
 use std::fmt;
 use std::str::FromStr;
+
+use bytes::Bytes;
+
+pub use stream::{EventDecoder, MessageDecoder, Received};
+
+use crate::error::Rule;
+use crate::{Event, Limits, Message, Violation};
 
 /// How events and messages are written (`FAAS_ENCODING`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,3 +72,104 @@ names! { Mode { Binary = "binary", Structured = "structured", Stream = "stream" 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a name that this version of the specification does not have")]
 pub struct UnknownName;
+
+/// One encoding's reading and writing of undelimited documents.
+struct Codec {
+    read_event: fn(&Bytes, &Limits) -> Result<Event, Violation>,
+    read_message: fn(&Bytes, &Limits) -> Result<Received, Violation>,
+    write_event: fn(&Event, &mut Vec<u8>),
+    write_message: fn(&Message, &mut Vec<u8>),
+}
+
+impl Encoding {
+    const fn codec(self) -> Codec {
+        match self {
+            Encoding::Json => Codec {
+                read_event: json::read_event,
+                read_message: json::read_message,
+                write_event: json::write_event,
+                write_message: json::write_message,
+            },
+            Encoding::Protobuf | Encoding::Capnp => {
+                unreachable!("this encoding lands with the next commit")
+            }
+        }
+    }
+
+    /// Appends a document with the encoding's delimiter.
+    fn delimited(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = out.len();
+        write(out);
+        match self {
+            Encoding::Json => out.push(b'\n'),
+            Encoding::Protobuf => {
+                let mut length = Vec::new();
+                prost::encoding::encode_varint((out.len() - start) as u64, &mut length);
+                out.splice(start..start, length);
+            }
+            // The segment table that a document begins with is the delimiter.
+            Encoding::Capnp => {}
+        }
+    }
+}
+
+/// Appends an event document with its delimiter, as structured mode has it.
+pub fn encode_event(event: &Event, encoding: Encoding, out: &mut Vec<u8>) {
+    encoding.delimited(out, |out| (encoding.codec().write_event)(event, out));
+}
+
+/// Appends a message with its delimiter, as stream mode has it.
+///
+/// The caller sees to the message limit: compare the bytes appended with it, and write large data
+/// in pieces.
+pub fn encode_message(message: &Message, encoding: Encoding, out: &mut Vec<u8>) {
+    encoding.delimited(out, |out| (encoding.codec().write_message)(message, out));
+}
+
+/// Single documents, without a delimiter.
+impl Event {
+    /// Reads an event document: JSON, a Protobuf `CloudEvent`, or a framed Cap'n Proto `Event`.
+    /// Data of the binary encodings shares the bytes given.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are malformed, or whose event is invalid ([`Violation::is_invalid_event`]).
+    pub fn decode(
+        bytes: impl Into<Bytes>,
+        encoding: Encoding,
+        limits: &Limits,
+    ) -> Result<Event, Violation> {
+        let bytes = bytes.into();
+        if bytes.len() > limits.max_message_bytes {
+            let expected = format!("at most {} bytes", limits.max_message_bytes);
+            return Err(Violation::new(
+                Rule::Limit,
+                0,
+                expected,
+                bytes.len().to_string(),
+            ));
+        }
+        (encoding.codec().read_event)(&bytes, limits)
+    }
+
+    /// Writes an event document: JSON, a Protobuf `CloudEvent`, or a framed Cap'n Proto `Event`.
+    pub fn encode(&self, encoding: Encoding) -> Vec<u8> {
+        let mut out = Vec::new();
+        (encoding.codec().write_event)(self, &mut out);
+        out
+    }
+
+    /// Reads an event in CloudEvents' JSON format, with default limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn from_json(text: impl Into<Bytes>) -> Result<Event, Violation> {
+        Event::decode(text, Encoding::Json, &Limits::default())
+    }
+
+    /// Writes the event in CloudEvents' JSON format, on one line.
+    pub fn to_json(&self) -> String {
+        String::from_utf8(self.encode(Encoding::Json)).expect("JSON is made of text")
+    }
+}

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::InvalidEvent;
+
 macro_rules! rules {
     ($($variant:ident = $id:literal),+ $(,)?) => {
         /// The rules of the specification that this library can find broken.
@@ -80,9 +82,19 @@ pub fn rules() -> impl Iterator<Item = &'static str> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation(Box<Detail>);
 
+/// What a violation costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Severity {
+    /// The stream has lost its place.
+    Malformed,
+    /// One event has no meaning; the stream goes on.
+    InvalidEvent,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Detail {
     rule: Rule,
+    severity: Severity,
     offset: u64,
     expected: Cow<'static, str>,
     came: Cow<'static, str>,
@@ -96,14 +108,33 @@ impl Violation {
         expected: impl Into<Cow<'static, str>>,
         came: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let advice = "correct the program that wrote this".into();
         Violation(Box::new(Detail {
             rule,
+            severity: Severity::Malformed,
             offset,
             expected: expected.into(),
             came: came.into(),
-            advice,
+            advice: "correct the program that wrote this".into(),
         }))
+    }
+
+    /// A decodable event at `offset` that is no valid one.
+    pub(crate) fn invalid_event(offset: u64, fault: InvalidEvent) -> Self {
+        let expected = format!(
+            "{} as `{}`",
+            fault.expected,
+            fault.attribute().escape_debug()
+        );
+        let mut violation = Violation::new(fault.rule, offset, expected, fault.came);
+        violation.0.severity = Severity::InvalidEvent;
+        violation.0.advice = "correct the program that made this event".into();
+        violation
+    }
+
+    /// The same fault under a rule that says more.
+    pub(crate) fn under(mut self, rule: Rule) -> Self {
+        self.0.rule = rule;
+        self
     }
 
     pub(crate) fn advise(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
@@ -142,6 +173,12 @@ impl Violation {
         &self.0.advice
     }
 
+    /// Whether the bytes were decoded and only their event is no valid CloudEvent, which costs that
+    /// event or its call. Everything else is malformed: the stream has lost its place.
+    pub fn is_invalid_event(&self) -> bool {
+        self.0.severity == Severity::InvalidEvent
+    }
+
     /// Whether the bytes ended inside a message: each byte was good, but some are missing.
     pub fn is_cut(&self) -> bool {
         self.0.rule == Rule::Truncated
@@ -157,6 +194,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Detail {
             rule,
+            severity: _,
             offset,
             expected,
             came,
@@ -172,22 +210,36 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// Escapes and shortens bytes of a peer for a message to people.
+/// Escapes bytes of a peer for a message to people, and cuts them to 80 characters.
 pub(crate) fn quote(bytes: &[u8]) -> String {
     const SHOWN: usize = 80;
-    let mut quoted = String::from("\"");
-    let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
-    let text = String::from_utf8_lossy(&line[..line.len().min(SHOWN)]);
-    for (shown, c) in text.chars().enumerate() {
-        let escaped = c.escape_debug();
-        if shown + escaped.len() > SHOWN {
-            break;
+    let mut escaped = String::new();
+    let mut shown = 0;
+    let mut add = |piece: &str| {
+        let fits = shown + piece.chars().count() <= SHOWN;
+        if fits {
+            shown += piece.chars().count();
+            escaped.push_str(piece);
         }
-        quoted.extend(escaped);
-    }
-    quoted.push('"');
-    if line.len() > SHOWN || line.len() < bytes.len() {
-        quoted.push('…');
-    }
-    quoted
+        fits
+    };
+    // No character is longer than four bytes, so these hold all that can be shown.
+    let all = bytes[..bytes.len().min(4 * SHOWN)]
+        .utf8_chunks()
+        .all(|chunk| {
+            chunk
+                .valid()
+                .chars()
+                .all(|c| add(&c.escape_debug().to_string()))
+                && chunk
+                    .invalid()
+                    .iter()
+                    .all(|byte| add(&format!("\\x{byte:02x}")))
+        });
+    let cut = if all && bytes.len() <= 4 * SHOWN {
+        ""
+    } else {
+        "…"
+    };
+    format!("\"{escaped}\"{cut}")
 }

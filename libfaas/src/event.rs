@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-pub(crate) use builder::Piece;
 pub use builder::{EventBuilder, InvalidEvent};
+pub(crate) use builder::{Piece, check_specversion, is_json};
 pub use data::{Data, InvalidJson, JsonText};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use value::AttributeValue;

@@ -36,7 +36,10 @@ mod message;
 mod status;
 
 pub use context::{Context, Environment, InvalidContext, InvalidEnvironment};
-pub use encoding::{Encoding, Mode, UnknownName};
+pub use encoding::{
+    Encoding, EventDecoder, MessageDecoder, Mode, Received, UnknownName, encode_event,
+    encode_message,
+};
 pub use error::{Violation, rules};
 pub use event::{
     AttributeValue, Data, Event, EventBuilder, InvalidEvent, InvalidJson, InvalidTimestamp,

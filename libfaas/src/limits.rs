@@ -16,9 +16,11 @@ pub struct Limits {
     pub json_depth: usize,
     /// Segments of one Cap'n Proto message. Default 512.
     pub capnp_segments: usize,
-    /// How many times the size of a Cap'n Proto message a reader may traverse. Default 4: a few
-    /// times the honest cost, so that overlapping pointers cannot amplify a small message.
+    /// How many times a Cap'n Proto message's own bytes a reader may traverse, or 64 KiB if that is
+    /// more. Default 8: pointers may share what they point to, so the bound is on the work.
     pub capnp_traversal_factor: usize,
+    /// How deep pointers of a Cap'n Proto message may nest. Default 64.
+    pub capnp_depth: i32,
     /// UTF-8 bytes of a hello's `producer`. Default 256.
     pub max_producer_bytes: usize,
     /// UTF-8 bytes of a status's `message`. Default 4 KiB.
@@ -33,7 +35,8 @@ impl Default for Limits {
             max_message_bytes: 16 << 20,
             json_depth: 128,
             capnp_segments: 512,
-            capnp_traversal_factor: 4,
+            capnp_traversal_factor: 8,
+            capnp_depth: 64,
             max_producer_bytes: 256,
             max_status_message_bytes: 4 << 10,
             max_status_details_bytes: 8 << 10,

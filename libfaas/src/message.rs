@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{Context, Event, Status};
+use crate::{Context, Event, Limits, Status};
 
 /// One message of a stream. Its fields apply in the order in which they stand here; all but `call`
 /// are optional.
@@ -38,6 +38,49 @@ pub struct Message {
 impl Message {
     /// The largest number of a call: 2^52 - 1, which every language's numbers hold exactly.
     pub const MAX_CALL: u64 = (1 << 52) - 1;
+
+    /// Whether no field but `call` and `context` is there. On a call other than 0 such a message is
+    /// to be ignored: it opens nothing.
+    pub fn is_empty(&self) -> bool {
+        let Message {
+            call: _,
+            context: _,
+            event,
+            chunk,
+            more,
+            end,
+            cancel,
+            hello,
+        } = self;
+        event.is_none()
+            && chunk.is_none()
+            && !more
+            && end.is_none()
+            && cancel.is_none()
+            && hello.is_none()
+    }
+
+    /// Cuts the texts that a peer may make this side keep.
+    pub(crate) fn cut_to(&mut self, limits: &Limits) {
+        if let Some(end) = &mut self.end {
+            end.cut_to(limits);
+        }
+        if let Some(hello) = &mut self.hello {
+            hello.producer.truncate(
+                hello
+                    .producer
+                    .floor_char_boundary(limits.max_producer_bytes),
+            );
+            hello.status.cut_to(limits);
+        }
+        if let Some(cancel) = &mut self.cancel {
+            cancel.reason.truncate(
+                cancel
+                    .reason
+                    .floor_char_boundary(limits.max_status_message_bytes),
+            );
+        }
+    }
 }
 
 /// Why a call is given up.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use crate::Limits;
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $number:literal $name:literal http $http:literal),+ $(,)?) => {
         /// gRPC's status codes, by name and number.
@@ -162,6 +164,21 @@ impl Status {
     pub fn detail(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.details.insert(name.into(), value.into());
         self
+    }
+
+    /// Cuts what a receiver need not keep: the end of the message, and the details beyond the limit
+    /// in the order of their names.
+    pub(crate) fn cut_to(&mut self, limits: &Limits) {
+        self.message.truncate(
+            self.message
+                .floor_char_boundary(limits.max_status_message_bytes),
+        );
+        let mut left = limits.max_status_details_bytes;
+        self.details.retain(|name, value| {
+            let fits = name.len() + value.len() <= left;
+            left -= if fits { name.len() + value.len() } else { 0 };
+            fits
+        });
     }
 
     /// Whether the code is OK.

@@ -1,12 +1,53 @@
-//! JSON.
+//! JSON: CloudEvents' JSON format for events, an object of our own for messages.
 
-use crate::InvalidJson;
+mod event;
+mod message;
+pub(crate) mod reader;
+mod write;
 
-/// Checks that `text` is one JSON value.
-pub(crate) fn check_text(text: &str, _depth: usize) -> Result<(), InvalidJson> {
-    serde_json::from_str::<&serde_json::value::RawValue>(text)
-        .map(|_| ())
-        .map_err(|error| InvalidJson {
-            reason: error.to_string(),
-        })
+use bytes::Bytes;
+
+use crate::error::{Rule, quote};
+use crate::event::Piece;
+use crate::{Event, Limits, Violation};
+
+use super::Received;
+use reader::Reader;
+pub(super) use write::{event as write_event, message as write_message};
+
+/// Reads one event document.
+pub(super) fn read_event(bytes: &Bytes, limits: &Limits) -> Result<Event, Violation> {
+    let mut reader = Reader::new(text(bytes)?, limits.json_depth);
+    let draft = event::read(&mut reader)?;
+    reader.end()?;
+    draft.build(Piece::Whole)
+}
+
+/// Reads one message.
+pub(super) fn read_message(bytes: &Bytes, limits: &Limits) -> Result<Received, Violation> {
+    let mut reader = Reader::new(text(bytes)?, limits.json_depth);
+    let (message, draft) = message::read(&mut reader)?;
+    reader.end()?;
+    Ok(Received::new(
+        message,
+        draft.map(|draft| |piece| draft.build(piece)),
+    ))
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Violation> {
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        return Err(
+            Violation::new(Rule::JsonBom, 0, "a JSON object", "a byte order mark")
+                .advise("write UTF-8 without a byte order mark"),
+        );
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        Violation::new(
+            Rule::JsonUtf8,
+            at as u64,
+            "UTF-8",
+            quote(&bytes[at..bytes.len().min(at + 8)]),
+        )
+    })
 }

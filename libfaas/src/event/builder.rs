@@ -5,7 +5,7 @@ use std::fmt;
 
 use fluent_uri::{Uri, UriRef};
 
-use super::{AttributeValue, Data, Event, JsonText, Parts};
+use super::{AttributeValue, Data, Event, InvalidTimestamp, JsonText, Parts};
 use crate::error::{Rule, quote};
 
 /// Builds an [`Event`]; [`build`](Self::build) validates.
@@ -115,12 +115,12 @@ impl EventBuilder {
     pub fn time(mut self, time: impl AsRef<str>) -> Self {
         match time.as_ref().parse() {
             Ok(time) => self.attribute("time", AttributeValue::Timestamp(time)),
-            Err(error) => {
+            Err(_) => {
                 let came = quote(time.as_ref().as_bytes());
                 self.fail(InvalidEvent::new(
                     Rule::EventTime,
                     "time",
-                    error.to_string(),
+                    InvalidTimestamp::EXPECTED,
                     came,
                 ));
                 self
@@ -159,14 +159,15 @@ impl EventBuilder {
 
     /// Sets the data to the JSON of `value`; a missing `datacontenttype` means JSON.
     pub fn json(mut self, value: &impl serde::Serialize) -> Self {
-        match serde_json::to_string(value) {
-            Ok(text) => self.data(JsonText::trusted(text)),
-            Err(error) => {
+        let text = serde_json::to_string(value).map_err(|error| error.to_string());
+        match text.and_then(|text| JsonText::new(text).map_err(|error| error.reason)) {
+            Ok(json) => self.data(json),
+            Err(reason) => {
                 self.fail(InvalidEvent::new(
                     Rule::EventDataJson,
                     "data",
                     "a JSON value",
-                    error.to_string(),
+                    reason,
                 ));
                 self
             }
@@ -242,6 +243,25 @@ pub(crate) fn is_json(media_type: &str) -> bool {
     };
     let subtype = subtype.to_ascii_lowercase();
     subtype == "json" || subtype.ends_with("+json")
+}
+
+/// Of the CloudEvents versions, only 1.0 is an event here.
+pub(crate) fn check_specversion(specversion: Option<&str>) -> Result<(), InvalidEvent> {
+    match specversion {
+        Some("1.0") => Ok(()),
+        None | Some("") => Err(InvalidEvent::new(
+            Rule::EventRequired,
+            "specversion",
+            "1.0",
+            "none",
+        )),
+        Some(other) => Err(InvalidEvent::new(
+            Rule::EventSpecversion,
+            "specversion",
+            "1.0",
+            quote(other.as_bytes()),
+        )),
+    }
 }
 
 fn check_attribute(name: &str, value: &AttributeValue) -> Result<(), InvalidEvent> {

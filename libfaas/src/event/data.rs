@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::json_value;
-use crate::encoding::json::check_text;
+use crate::encoding::json::reader::{Raw, Reader};
 
 /// An event's data.
 ///
@@ -74,12 +74,6 @@ impl From<JsonText> for Data {
     }
 }
 
-impl From<serde_json::Value> for Data {
-    fn from(value: serde_json::Value) -> Self {
-        Data::Json(JsonText(value.to_string()))
-    }
-}
-
 /// A JSON value as text (RFC 8259), validated once and kept, so that no digit of a number is lost.
 ///
 /// Equality is that of the values: the order of members, white space and the spelling of a number
@@ -94,11 +88,14 @@ impl From<serde_json::Value> for Data {
 /// # Ok::<(), libfaas::InvalidJson>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct JsonText(String);
+pub struct JsonText {
+    text: String,
+    levels: usize,
+}
 
 /// The text is no JSON value, or is nested too deeply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected one JSON value (RFC 8259) of at most 128 levels: {reason}")]
+#[error("expected one JSON value (RFC 8259) of at most 128 levels, got {reason}")]
 pub struct InvalidJson {
     pub(crate) reason: String,
 }
@@ -107,29 +104,44 @@ impl JsonText {
     /// Checks that `text` is one JSON value of at most 128 levels.
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidJson> {
         let text = text.into();
-        check_text(&text, 128)?;
-        Ok(JsonText(text))
+        match Reader::new(&text, 128).document_value() {
+            Ok(value) => Ok(JsonText {
+                levels: value.levels,
+                text,
+            }),
+            Err(fault) => Err(InvalidJson {
+                reason: fault.came().to_owned(),
+            }),
+        }
     }
 
     /// For text that a decoder has checked as a part of its document.
-    pub(crate) fn trusted(text: String) -> Self {
-        JsonText(text)
+    pub(crate) fn checked(value: Raw<'_>) -> Self {
+        JsonText {
+            text: value.text.to_owned(),
+            levels: value.levels,
+        }
+    }
+
+    /// How deep arrays and objects nest.
+    pub(crate) fn levels(&self) -> usize {
+        self.levels
     }
 
     /// The text, as it came.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Reads the value as `T`.
     pub fn parse<'de, T: serde::Deserialize<'de>>(&'de self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(&self.0)
+        serde_json::from_str(&self.text)
     }
 }
 
 impl PartialEq for JsonText {
     fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0 || json_value::equal(&self.0, &other.0)
+        self.text == other.text || json_value::equal(&self.text, &other.text)
     }
 }
 

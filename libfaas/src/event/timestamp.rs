@@ -32,8 +32,13 @@ pub struct Timestamp {
 
 /// The text is no timestamp of RFC 3339, or lies outside the years 1 to 9999.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected an RFC 3339 timestamp like 2026-10-01T12:00:00Z between the years 1 and 9999")]
+#[error("expected {}", Self::EXPECTED)]
 pub struct InvalidTimestamp;
+
+impl InvalidTimestamp {
+    pub(crate) const EXPECTED: &str =
+        "an RFC 3339 timestamp like 2026-10-01T12:00:00Z in the years 1 to 9999";
+}
 
 /// jiff's own `Timestamp` ends a day early, so that every offset fits; its civil time does not.
 const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);

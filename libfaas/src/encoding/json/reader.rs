@@ -1,0 +1,361 @@
+//! A strict reader of JSON text (RFC 8259) in one pass: it bounds the depth, finds members that
+//! stand twice, and gives raw text where digits and escapes have to stay as they are.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use crate::Violation;
+use crate::error::{Rule, quote};
+
+pub(crate) struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    /// The greatest depth since it was last reset.
+    deepest: usize,
+    max_depth: usize,
+}
+
+/// The text of one value.
+#[derive(Clone, Copy)]
+pub(crate) struct Raw<'a> {
+    pub(crate) text: &'a str,
+    /// Where it begins in the document.
+    pub(crate) at: usize,
+    /// How deep arrays and objects nest in it.
+    pub(crate) levels: usize,
+}
+
+/// What a value is, by its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Object,
+    Array,
+    String,
+    Number,
+    Boolean,
+    Null,
+}
+
+/// Whether a member may stand twice in an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Twice {
+    Allowed,
+    Malformed,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(text: &'a str, max_depth: usize) -> Self {
+        Reader {
+            text,
+            at: 0,
+            depth: 0,
+            deepest: 0,
+            max_depth,
+        }
+    }
+
+    /// One value that is the whole text.
+    pub(crate) fn document_value(&mut self) -> Result<Raw<'a>, Violation> {
+        let value = self.value(Twice::Allowed)?;
+        self.end()?;
+        Ok(value)
+    }
+
+    /// Checks that nothing but white space is left.
+    pub(crate) fn end(&mut self) -> Result<(), Violation> {
+        match self.next_byte() {
+            None => Ok(()),
+            Some(_) => Err(self.unexpected(Rule::JsonObject, "nothing more")),
+        }
+    }
+
+    /// Bytes before the next value.
+    pub(crate) fn offset(&mut self) -> usize {
+        self.next_byte();
+        self.at
+    }
+
+    /// What the next value is.
+    pub(crate) fn kind(&mut self) -> Result<Kind, Violation> {
+        Ok(match self.next_byte() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b'-' | b'0'..=b'9') => Kind::Number,
+            Some(b't' | b'f') => Kind::Boolean,
+            Some(b'n') => Kind::Null,
+            _ => return Err(self.unexpected(Rule::Malformed, "a JSON value")),
+        })
+    }
+
+    /// An object; `member` is called after each name and has to read the value.
+    pub(crate) fn object(
+        &mut self,
+        twice: Twice,
+        mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        self.open(b'{')?;
+        let mut seen = Seen::default();
+        let mut more = self.next_byte() != Some(b'}');
+        while more {
+            let at = self.offset();
+            let text = self.string()?;
+            let name = text.decode().unwrap_or(Cow::Borrowed(text.raw));
+            if twice == Twice::Malformed && !seen.insert(&name) {
+                let came = format!("{} for the second time", quote(name.as_bytes()));
+                return Err(Violation::new(
+                    Rule::JsonDuplicate,
+                    at as u64,
+                    "each member once",
+                    came,
+                ));
+            }
+            self.expect(b':', "`:`")?;
+            member(self, name)?;
+            more = self.comma(b'}')?;
+        }
+        self.close(b'}')
+    }
+
+    /// Any value, as its text.
+    pub(crate) fn value(&mut self, twice: Twice) -> Result<Raw<'a>, Violation> {
+        let at = self.offset();
+        self.deepest = self.depth;
+        self.skip(twice)?;
+        Ok(Raw {
+            text: &self.text[at..self.at],
+            at,
+            levels: self.deepest - self.depth,
+        })
+    }
+
+    /// A string.
+    pub(crate) fn string(&mut self) -> Result<Text<'a>, Violation> {
+        self.expect(b'"', "a string")?;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            match self.byte() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(0x20..) => self.at += 1,
+                _ => {
+                    return Err(self.unexpected(
+                        Rule::Malformed,
+                        "a string without control characters, and its end",
+                    ));
+                }
+            }
+        }
+        self.at += 1;
+        Ok(Text {
+            raw: &self.text[start..self.at - 1],
+            escaped,
+        })
+    }
+
+    fn escape(&mut self) -> Result<(), Violation> {
+        self.at += 1;
+        let hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+        match self.byte() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(b'u')
+                if self
+                    .text
+                    .as_bytes()
+                    .get(self.at + 1..self.at + 5)
+                    .is_some_and(hex) =>
+            {
+                self.at += 5
+            }
+            _ => return Err(self.unexpected(Rule::Malformed, "an escape of RFC 8259")),
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, twice: Twice) -> Result<(), Violation> {
+        match self.kind()? {
+            Kind::Object => self.object(twice, |reader, _| reader.skip(twice)),
+            Kind::Array => {
+                self.open(b'[')?;
+                let mut more = self.next_byte() != Some(b']');
+                while more {
+                    self.skip(twice)?;
+                    more = self.comma(b']')?;
+                }
+                self.close(b']')
+            }
+            Kind::String => self.string().map(drop),
+            Kind::Number => self.number(),
+            Kind::Boolean | Kind::Null => {
+                let rest = &self.text.as_bytes()[self.at..];
+                let literals: [&[u8]; 3] = [b"true", b"false", b"null"];
+                match literals
+                    .into_iter()
+                    .find(|literal| rest.starts_with(literal))
+                {
+                    Some(literal) => self.at += literal.len(),
+                    None => return Err(self.unexpected(Rule::Malformed, "true, false or null")),
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn number(&mut self) -> Result<(), Violation> {
+        self.take(b"-");
+        if !self.take(b"0") {
+            self.digits()?;
+        }
+        if self.take(b".") {
+            self.digits()?;
+        }
+        if self.take(b"eE") {
+            self.take(b"+-");
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Violation> {
+        let rest = &self.text.as_bytes()[self.at..];
+        match rest.iter().take_while(|b| b.is_ascii_digit()).count() {
+            0 => Err(self.unexpected(Rule::Malformed, "a digit")),
+            count => {
+                self.at += count;
+                Ok(())
+            }
+        }
+    }
+
+    /// Moves past one of these bytes, if it stands here.
+    fn take(&mut self, bytes: &[u8]) -> bool {
+        let here = self.byte().is_some_and(|b| bytes.contains(&b));
+        self.at += usize::from(here);
+        here
+    }
+
+    fn open(&mut self, bracket: u8) -> Result<(), Violation> {
+        if self.next_byte() != Some(bracket) {
+            let expected = if bracket == b'{' {
+                "a JSON object"
+            } else {
+                "a JSON array"
+            };
+            return Err(self.unexpected(Rule::JsonObject, expected));
+        }
+        if self.depth == self.max_depth {
+            let expected = format!("at most {} levels of arrays and objects", self.max_depth);
+            return Err(Violation::new(
+                Rule::JsonDepth,
+                self.at as u64,
+                expected,
+                "one more",
+            ));
+        }
+        self.at += 1;
+        self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
+        Ok(())
+    }
+
+    fn close(&mut self, bracket: u8) -> Result<(), Violation> {
+        self.depth -= 1;
+        self.expect(bracket, "the end of the object or array")
+    }
+
+    /// After an item: whether another one follows.
+    fn comma(&mut self, bracket: u8) -> Result<bool, Violation> {
+        if self.next_byte() == Some(bracket) {
+            return Ok(false);
+        }
+        self.expect(b',', "`,` or the end of the object or array")?;
+        Ok(true)
+    }
+
+    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Violation> {
+        if self.next_byte() != Some(byte) {
+            return Err(self.unexpected(Rule::Malformed, expected));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// The next byte that is no white space.
+    fn next_byte(&mut self) -> Option<u8> {
+        while matches!(self.byte(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+        self.byte()
+    }
+
+    fn unexpected(&self, rule: Rule, expected: &'static str) -> Violation {
+        let rest = &self.text.as_bytes()[self.at..];
+        if rest.is_empty() {
+            return Violation::new(
+                Rule::Truncated,
+                self.at as u64,
+                expected,
+                "the end of the text",
+            );
+        }
+        Violation::new(
+            rule,
+            self.at as u64,
+            expected,
+            quote(&rest[..rest.len().min(24)]),
+        )
+    }
+}
+
+/// A string as it stands between its quotes; its escapes are well-formed.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    pub(crate) raw: &'a str,
+    escaped: bool,
+}
+
+/// A string with half a surrogate pair has no Unicode text.
+pub(crate) struct LoneSurrogate;
+
+impl<'a> Text<'a> {
+    /// The text, borrowed where it has no escapes.
+    pub(crate) fn decode(self) -> Result<Cow<'a, str>, LoneSurrogate> {
+        if !self.escaped {
+            return Ok(Cow::Borrowed(self.raw));
+        }
+        let quoted = format!("\"{}\"", self.raw);
+        serde_json::from_str(&quoted)
+            .map(Cow::Owned)
+            .map_err(|_| LoneSurrogate)
+    }
+}
+
+/// Names of an object: few in an honest one, so hashing starts late.
+#[derive(Default)]
+struct Seen {
+    few: Vec<String>,
+    many: HashSet<String>,
+}
+
+impl Seen {
+    /// False if the name was there.
+    fn insert(&mut self, name: &str) -> bool {
+        if self.few.iter().any(|other| other == name) {
+            return false;
+        }
+        if self.few.len() < 16 {
+            self.few.push(name.to_owned());
+            return true;
+        }
+        self.many.insert(name.to_owned())
+    }
+}

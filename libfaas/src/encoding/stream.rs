@@ -1,0 +1,293 @@
+//! Streams of events and of messages: bytes in, documents out.
+
+use super::frames::{Frame, Frames};
+use super::{Encoding, hello};
+use crate::error::{Rule, Violation};
+use crate::event::Piece;
+use crate::{Event, Limits, Message};
+
+/// A message as a decoder hands it on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The message; its event is None where that was invalid.
+    pub message: Message,
+    /// Why the event that the message carried is no valid CloudEvent. It costs the call, not the
+    /// stream: a function ends the call with INVALID_ARGUMENT, a host with INTERNAL.
+    pub invalid_event: Option<Violation>,
+}
+
+impl Received {
+    /// Builds the event once it is known whether it is whole.
+    pub(super) fn new(
+        mut message: Message,
+        event: Option<impl FnOnce(Piece) -> Result<Event, Violation>>,
+    ) -> Self {
+        let piece = if message.more {
+            Piece::First
+        } else {
+            Piece::Whole
+        };
+        match event.map(|build| build(piece)).transpose() {
+            Ok(event) => {
+                message.event = event;
+                Received {
+                    message,
+                    invalid_event: None,
+                }
+            }
+            Err(fault) => Received {
+                message,
+                invalid_event: Some(fault),
+            },
+        }
+    }
+}
+
+/// Reads stream mode's messages from bytes that come in any pieces.
+///
+/// It finds what a stream can break without knowing its calls: undecodable and over-long bytes, a
+/// first message that is no hello, a second hello, a call number out of range, fields on call 0.
+/// After such a [`Violation`] the stream has lost its place: the decoder gives the same one for ever.
+///
+/// ```
+/// use libfaas::{Encoding, Limits, MessageDecoder};
+///
+/// let mut decoder = MessageDecoder::new(Encoding::Json, Limits::default());
+/// decoder.push(b"{\"call\":0,\"hello\":{\"fsi\":\"1.0\"}}\n{\"call\":1,\"e");
+/// assert!(decoder.next()?.unwrap().message.hello.is_some());
+/// assert_eq!(decoder.next()?, None);
+/// decoder.push(b"nd\":{}}");
+/// decoder.finish();
+/// assert!(decoder.next()?.unwrap().message.end.unwrap().is_ok());
+/// assert_eq!(decoder.next()?, None);
+/// # Ok::<(), libfaas::Violation>(())
+/// ```
+#[derive(Debug)]
+pub struct MessageDecoder {
+    frames: Frames,
+    encoding: Encoding,
+    limits: Limits,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing has been read.
+    Start,
+    /// The hello has been read.
+    Open,
+    Broken(Violation),
+}
+
+impl MessageDecoder {
+    /// A decoder at the start of a stream.
+    pub fn new(encoding: Encoding, limits: Limits) -> Self {
+        MessageDecoder {
+            frames: Frames::new(encoding, limits),
+            encoding,
+            limits,
+            state: State::Start,
+        }
+    }
+
+    /// Takes the next bytes of the stream. They are kept until [`next`](Self::next) has taken the
+    /// messages out of them, so call that until None before pushing more.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if !matches!(self.state, State::Broken(_)) {
+            self.frames.push(bytes);
+        }
+    }
+
+    /// Says that the stream has ended. [`next`](Self::next) then gives what is left, and a violation
+    /// where the stream was cut inside a message; None from then on is a clean end.
+    pub fn finish(&mut self) {
+        self.frames.finish();
+    }
+
+    /// The next message; None when it needs more bytes.
+    ///
+    /// # Errors
+    ///
+    /// Malformed bytes. An invalid event is no error here: see [`Received::invalid_event`].
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "no iterator: None is not the end"
+    )]
+    pub fn next(&mut self) -> Result<Option<Received>, Violation> {
+        if let State::Broken(violation) = &self.state {
+            return Err(violation.clone());
+        }
+        let result = self.advance();
+        if let Err(violation) = &result {
+            self.frames.abandon();
+            self.state = State::Broken(violation.clone());
+        }
+        result
+    }
+
+    /// Whether the stream's hello has been read.
+    pub fn hello_read(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    fn advance(&mut self) -> Result<Option<Received>, Violation> {
+        let first = matches!(self.state, State::Start);
+        if first {
+            let (offset, start) = self.frames.pending();
+            hello::check_start(self.encoding, start, offset)?;
+        }
+        let Some(frame) = self.frames.next()? else {
+            return Ok(None);
+        };
+        let (offset, limits) = (frame.offset, &self.limits);
+        let read = self.encoding.codec().read_message;
+        let mut received = read(&frame.bytes, limits).map_err(|fault| located(fault, &frame))?;
+        received.invalid_event = received.invalid_event.map(|fault| fault.shifted(offset));
+        received.message.cut_to(limits);
+        check_place(&received, first).map_err(|(rule, expected, came)| {
+            if rule == Rule::HelloMissing {
+                hello::missing(offset, &frame.bytes)
+            } else {
+                Violation::new(rule, offset, expected, came)
+            }
+        })?;
+        self.state = State::Open;
+        Ok(Some(received))
+    }
+}
+
+/// What a message may be at its place in the stream.
+fn check_place(received: &Received, first: bool) -> Result<(), (Rule, &'static str, String)> {
+    let Received {
+        message,
+        invalid_event,
+    } = received;
+    let Message {
+        call,
+        context,
+        event,
+        chunk,
+        more,
+        end,
+        cancel,
+        hello,
+    } = message;
+    if first && (hello.is_none() || *call != 0) {
+        return Err((Rule::HelloMissing, "a hello on call 0", String::new()));
+    }
+    if !first && hello.is_some() {
+        return Err((
+            Rule::HelloOnce,
+            "one hello, first on the stream",
+            "another hello".into(),
+        ));
+    }
+    if *call > Message::MAX_CALL {
+        return Err((
+            Rule::CallRange,
+            "a call of at most 4503599627370495",
+            call.to_string(),
+        ));
+    }
+    let work = context.is_some() || event.is_some() || invalid_event.is_some() || chunk.is_some();
+    if *call == 0 && (work || *more || end.is_some() || cancel.is_some()) {
+        return Err((
+            Rule::CallZero,
+            "nothing but the first hello on call 0",
+            "other fields".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// Gives a fault its place in the stream, and tells a cut last line from a broken one.
+fn located(fault: Violation, frame: &Frame) -> Violation {
+    let fault = if fault.is_cut() && !frame.unterminated {
+        fault.under(Rule::Malformed)
+    } else {
+        fault
+    };
+    fault.shifted(frame.offset)
+}
+
+/// Reads structured mode's delimited event documents from bytes that come in any pieces.
+///
+/// ```
+/// use libfaas::{Encoding, Event, EventDecoder, Limits, encode_event};
+///
+/// let event = Event::builder("1", "/shop", "order.placed").build()?;
+/// let mut bytes = Vec::new();
+/// encode_event(&event, Encoding::Protobuf, &mut bytes);
+/// let mut decoder = EventDecoder::new(Encoding::Protobuf, Limits::default());
+/// for byte in bytes {
+///     assert_eq!(decoder.next()?, None);
+///     decoder.push(&[byte]);
+/// }
+/// assert_eq!(decoder.next()?, Some(event));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct EventDecoder {
+    frames: Frames,
+    encoding: Encoding,
+    limits: Limits,
+    broken: Option<Violation>,
+}
+
+impl EventDecoder {
+    /// A decoder at the start of a stream.
+    pub fn new(encoding: Encoding, limits: Limits) -> Self {
+        EventDecoder {
+            frames: Frames::new(encoding, limits),
+            encoding,
+            limits,
+            broken: None,
+        }
+    }
+
+    /// Takes the next bytes of the stream; see [`MessageDecoder::push`].
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.broken.is_none() {
+            self.frames.push(bytes);
+        }
+    }
+
+    /// Says that the stream has ended; see [`MessageDecoder::finish`].
+    pub fn finish(&mut self) {
+        self.frames.finish();
+    }
+
+    /// The next event; None when it needs more bytes, or at a clean end.
+    ///
+    /// # Errors
+    ///
+    /// Malformed bytes, for ever. An invalid event ([`Violation::is_invalid_event`]), once: the
+    /// document after it can be read.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "no iterator: None is not the end"
+    )]
+    pub fn next(&mut self) -> Result<Option<Event>, Violation> {
+        if let Some(violation) = &self.broken {
+            return Err(violation.clone());
+        }
+        let result = self.advance();
+        if let Err(violation) = &result
+            && !violation.is_invalid_event()
+        {
+            self.frames.abandon();
+            self.broken = Some(violation.clone());
+        }
+        result
+    }
+
+    fn advance(&mut self) -> Result<Option<Event>, Violation> {
+        let Some(frame) = self.frames.next()? else {
+            return Ok(None);
+        };
+        let read = self.encoding.codec().read_event;
+        read(&frame.bytes, &self.limits)
+            .map(Some)
+            .map_err(|fault| located(fault, &frame))
+    }
+}
