@@ -82,7 +82,7 @@ struct Codec {
 }
 
 impl Encoding {
-    const fn codec(self) -> Codec {
+    fn codec(self) -> Codec {
         match self {
             Encoding::Json => Codec {
                 read_event: json::read_event,
