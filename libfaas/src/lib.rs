@@ -30,7 +30,7 @@ mod context;
 mod encoding;
 mod error;
 mod event;
-// function: F
+pub mod function;
 mod limits;
 mod message;
 mod status;
@@ -45,6 +45,7 @@ pub use event::{
     AttributeValue, Data, Event, EventBuilder, InvalidEvent, InvalidJson, InvalidTimestamp,
     JsonText, Timestamp,
 };
+pub use function::{serve, serve_calls, serve_many};
 pub use limits::Limits;
 pub use message::{Cancel, Hello, Message};
 pub use status::{Code, Status};

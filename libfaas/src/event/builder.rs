@@ -94,6 +94,14 @@ impl EventBuilder {
         self
     }
 
+    /// Sets the `id` if it is empty.
+    pub(crate) fn id_or_else(mut self, default: impl FnOnce() -> String) -> Self {
+        if self.parts.id.is_empty() {
+            self.parts.id = default();
+        }
+        self
+    }
+
     /// Replaces the `source`.
     pub fn source(mut self, source: impl Into<String>) -> Self {
         self.parts.source = source.into();

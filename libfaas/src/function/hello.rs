@@ -1,0 +1,89 @@
+//! What a function answers to the hello of its input.
+
+use crate::{Code, Hello, Message, Status};
+
+/// The version of the specification that this library serves.
+const VERSION: &str = "1.0";
+
+/// The function's own hello. `input` is the one that it has read, None if its input ended before
+/// one; `init` is how its own initialisation ended.
+pub(super) fn answer(input: Option<&Hello>, init: Result<(), Status>, producer: &str) -> Hello {
+    let status = match input {
+        None => Status::new(Code::Unavailable, "the input ended before its hello"),
+        Some(hello) if !hello.status.is_ok() => hello.status.clone(),
+        Some(hello) if !is_served(&hello.fsi) => {
+            let message = format!(
+                "this function serves FSI {VERSION}, its input speaks {:?}",
+                hello.fsi
+            );
+            Status::new(Code::FailedPrecondition, message)
+        }
+        Some(_) => init.err().unwrap_or_default(),
+    };
+    let cut = (0..=256.min(producer.len()))
+        .rev()
+        .find(|&at| producer.is_char_boundary(at));
+    Hello {
+        fsi: VERSION.to_owned(),
+        producer: producer[..cut.unwrap_or(0)].to_owned(),
+        status,
+    }
+}
+
+/// Every minor version of a major one can be served.
+pub(super) fn is_served(version: &str) -> bool {
+    let Some((major, minor)) = version.split_once('.') else {
+        return false;
+    };
+    major == "1" && !minor.is_empty() && minor.bytes().all(|b| b.is_ascii_digit())
+}
+
+pub(super) fn message(hello: Hello) -> Message {
+    Message {
+        hello: Some(hello),
+        ..Message::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(fsi: &str, status: Status, init: Result<(), Status>) -> Code {
+        answer(
+            Some(&Hello {
+                fsi: fsi.into(),
+                producer: String::new(),
+                status,
+            }),
+            init,
+            "test",
+        )
+        .status
+        .code
+    }
+
+    #[test]
+    fn speaks_for_what_came_before() {
+        let failed = || Err(Status::from(Code::NotFound));
+        assert_eq!(code("1.0", Status::ok(), Ok(())), Code::Ok);
+        assert_eq!(code("1.7", Status::ok(), Ok(())), Code::Ok);
+        assert_eq!(code("1.0", Status::ok(), failed()), Code::NotFound);
+        assert_eq!(
+            code("2.0", Status::ok(), failed()),
+            Code::FailedPrecondition
+        );
+        assert_eq!(code("", Status::ok(), Ok(())), Code::FailedPrecondition);
+        assert_eq!(code("2.0", Code::Aborted.into(), failed()), Code::Aborted);
+        assert_eq!(
+            answer(None, failed(), "test").status.code,
+            Code::Unavailable
+        );
+    }
+
+    #[test]
+    fn a_producer_is_cut_between_characters() {
+        let producer = answer(None, Ok(()), &"é".repeat(200)).producer;
+        assert_eq!(producer, "é".repeat(128));
+    }
+}

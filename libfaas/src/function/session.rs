@@ -1,0 +1,525 @@
+//! The calls of a stream as the function sees them: the state table of the specification's page on
+//! messages. No I/O and no locks: messages go in, what is to be written comes out.
+
+mod inbox;
+mod past;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::{Cancel, Code, Context, Message, Status};
+
+pub(crate) use inbox::{Item, Taken};
+
+use inbox::Inbox;
+use past::Past;
+
+/// All calls of one stream.
+#[derive(Debug)]
+pub(crate) struct Session {
+    concurrency: usize,
+    hold: usize,
+    open: BTreeMap<u64, Call>,
+    /// Opened, and not yet given to a handler because `concurrency` others run.
+    waiting: VecDeque<u64>,
+    running: usize,
+    /// The call that runs, where only one may.
+    alone: Option<u64>,
+    past: Past,
+    at_eof: bool,
+}
+
+/// What the driver has to do after a message.
+#[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "few at a time, and gone at once")]
+pub(crate) enum Effect {
+    Write(Message),
+    /// The handler of this call has something new to see.
+    Wake(u64),
+}
+
+/// A call that may run now.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) call: u64,
+    pub(crate) context: Context,
+}
+
+/// What a handler's message needs from its call.
+#[derive(Debug)]
+pub(crate) struct Stamp {
+    /// To be copied onto the message, which is the first of its call.
+    pub(crate) context: Option<Context>,
+    /// No further input comes, so that `end` may stand in the same message.
+    pub(crate) input_done: bool,
+}
+
+/// A message that the state of its call forbids. Its stream is lost.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "call {call}: expected {expected}, got {came}; correct the program that wrote this (rule {rule})"
+)]
+pub(crate) struct Malformed {
+    pub(crate) rule: &'static str,
+    call: u64,
+    expected: &'static str,
+    came: &'static str,
+}
+
+/// What is kept of a call while one of its directions is open, or its handler runs.
+#[derive(Debug)]
+struct Call {
+    context: Option<Context>,
+    context_written: bool,
+    handler: Handler,
+    input_ended: bool,
+    /// An event of the input has more data to come.
+    unfinished: bool,
+    output_ended: bool,
+    /// Why the call ends before its handler returns: cancelled, or the process is told to go.
+    stop: Option<Status>,
+    /// The status other than OK that ended the input. It ends the output too.
+    input_failure: Option<Status>,
+    inbox: Inbox,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handler {
+    Waits,
+    Runs,
+    Returned,
+}
+
+impl Session {
+    /// A session that runs `concurrency` calls at once and holds `hold` bytes for each of them.
+    pub(crate) fn new(concurrency: usize, hold: usize) -> Self {
+        let (open, waiting) = Default::default();
+        Session {
+            concurrency: concurrency.max(1),
+            hold,
+            open,
+            waiting,
+            running: 0,
+            alone: None,
+            past: Past::default(),
+            at_eof: false,
+        }
+    }
+
+    /// Applies a message that is not a `hello`. `invalid` says what is wrong with its event if that
+    /// is no CloudEvent.
+    pub(crate) fn receive(
+        &mut self,
+        message: Message,
+        invalid: Option<String>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Malformed> {
+        let Message {
+            call,
+            context,
+            event,
+            chunk,
+            more,
+            end,
+            cancel,
+            hello: _,
+        } = message;
+        let event = match invalid {
+            Some(reason) => Some(Err(reason)),
+            None => event.map(Ok),
+        };
+        let silent = event.is_none() && chunk.is_none() && end.is_none() && cancel.is_none();
+        if silent || self.past.was_cancelled(call) {
+            return Ok(());
+        }
+        if let Some(cancel) = cancel {
+            self.cancel(call, context, cancel, effects);
+            return Ok(());
+        }
+        if !self.open.contains_key(&call) {
+            if self.past.has_ended(call) {
+                return Err(input_ended(call));
+            }
+            if event.is_none() && chunk.is_some() {
+                return Err(chunk_without_event(call));
+            }
+            self.open(call, context);
+        }
+        let at_once = self.concurrency > 1;
+        let state = self
+            .open
+            .get_mut(&call)
+            .expect("the call was there or has just been opened");
+        if state.input_ended {
+            return Err(input_ended(call));
+        }
+        if state.output_ended {
+            // What the call's sender wrote before it knew: dropped until its `end`.
+            state.input_ended = end.is_some();
+            self.forget_if_over(call);
+            return Ok(());
+        }
+        if let Some(event) = event {
+            if state.unfinished {
+                return Err(event_unfinished(call));
+            }
+            match event {
+                Ok(event) => state.inbox.push(Item::Event { event, more }),
+                Err(reason) => state.inbox.fail(Status::new(Code::InvalidArgument, reason)),
+            }
+            state.unfinished = more;
+            if chunk.is_some() {
+                return Err(chunk_without_event(call));
+            }
+        }
+        if let Some(bytes) = chunk {
+            if !state.unfinished {
+                return Err(chunk_without_event(call));
+            }
+            state.inbox.push(Item::Chunk { bytes, more });
+            state.unfinished = more;
+        }
+        // Above a concurrency of 1 reading goes on whatever one call does, so its queue has an end.
+        if at_once && state.handler == Handler::Runs && state.inbox.held() > self.hold {
+            let message = format!(
+                "the call's input waits for its handler with more than {} bytes",
+                self.hold
+            );
+            state
+                .inbox
+                .fail(Status::new(Code::ResourceExhausted, message));
+        }
+        if let Some(end) = end {
+            if end.is_ok() && state.unfinished {
+                return Err(end_unfinished(call));
+            }
+            state.input_ended = true;
+            state.inbox.push(if end.is_ok() {
+                Item::End
+            } else {
+                Item::Failed(end.clone())
+            });
+            state.input_failure = (!end.is_ok()).then_some(end);
+        }
+        effects.push(Effect::Wake(call));
+        Ok(())
+    }
+
+    /// The next call whose handler may start.
+    pub(crate) fn start_next(&mut self) -> Option<Job> {
+        if self.running >= self.concurrency {
+            return None;
+        }
+        let call = self.waiting.pop_front()?;
+        let state = self.open.get_mut(&call)?;
+        state.handler = Handler::Runs;
+        self.running += 1;
+        self.alone = (self.concurrency == 1).then_some(call);
+        Some(Job {
+            call,
+            context: state.context.clone().unwrap_or_default(),
+        })
+    }
+
+    /// The next piece of a call's input. What is `kept` counts as held until [`release`](Self::release).
+    pub(crate) fn take(&mut self, call: u64, keep: bool) -> Taken {
+        match self.open.get_mut(&call) {
+            Some(Call {
+                stop: None, inbox, ..
+            }) => inbox.take(keep),
+            Some(Call {
+                stop: Some(status), ..
+            }) => Taken::Item(Item::Failed(status.clone())),
+            None => Taken::Item(Item::Failed(gone())),
+        }
+    }
+
+    /// The kept pieces of a call's input have become an event, which is the handler's now.
+    pub(crate) fn release(&mut self, call: u64) {
+        if let Some(state) = self.open.get_mut(&call) {
+            state.inbox.release();
+        }
+    }
+
+    /// Why the handler of a call should stop: its call was cancelled, its input failed, or the
+    /// process is told to go.
+    pub(crate) fn stopped(&self, call: u64) -> Option<Status> {
+        let Some(state) = self.open.get(&call) else {
+            return Some(gone());
+        };
+        state.stop.clone().or_else(|| state.input_failure.clone())
+    }
+
+    /// Why a handler that only waits for its call to be given up should stop waiting.
+    pub(crate) fn unstoppable_or_stopped(&self, call: u64) -> Option<Status> {
+        let unstoppable = || {
+            Status::new(
+                Code::Cancelled,
+                "the input has ended, so that nobody can give the call up any more",
+            )
+        };
+        self.stopped(call).or_else(|| self.at_eof.then(unstoppable))
+    }
+
+    /// What to put on the next message of a call's output.
+    pub(crate) fn stamp(&self, call: u64) -> Result<Stamp, Status> {
+        let state = self.writable(call)?;
+        let context = if state.context_written {
+            None
+        } else {
+            state.context.clone()
+        };
+        Ok(Stamp {
+            context,
+            input_done: state.inbox.is_at_end(),
+        })
+    }
+
+    /// Allows a message of a handler to be written, right before that happens.
+    pub(crate) fn commit(&mut self, call: u64, with_end: bool) -> Result<(), Status> {
+        self.writable(call)?;
+        if let Some(state) = self.open.get_mut(&call) {
+            state.context_written = true;
+            state.output_ended |= with_end;
+        }
+        Ok(())
+    }
+
+    /// The handler of a call has returned. The `end` to be written, if one is owed.
+    pub(crate) fn finish(&mut self, call: u64, result: Result<(), Status>) -> Option<Message> {
+        let state = self.open.get_mut(&call)?;
+        state.handler = Handler::Returned;
+        self.running -= 1;
+        self.alone = None;
+        state.inbox = Inbox::default();
+        let end = (!state.output_ended).then(|| {
+            let failure = state.input_failure.take();
+            state.end(call, failure.map_or(result, Err))
+        });
+        self.forget_if_over(call);
+        end
+    }
+
+    /// EOF: calls whose input is complete run to their end, the others are aborted.
+    pub(crate) fn end_of_input(&mut self, effects: &mut Vec<Effect>) {
+        self.at_eof = true;
+        for (&call, state) in &mut self.open {
+            if !state.input_ended {
+                state.input_ended = true;
+                let aborted =
+                    Status::new(Code::Aborted, "the input ended before the end of the call");
+                state.inbox.push(Item::Failed(aborted.clone()));
+                state.input_failure = (!state.output_ended).then_some(aborted);
+            }
+            effects.push(Effect::Wake(call));
+        }
+    }
+
+    /// SIGTERM: every open call ends now, whatever its handler does.
+    pub(crate) fn terminate(&mut self, effects: &mut Vec<Effect>) {
+        let unavailable = Status::new(Code::Unavailable, "the function was told to terminate");
+        self.waiting.clear();
+        for (&call, state) in &mut self.open {
+            if !state.output_ended {
+                state.stop.get_or_insert_with(|| unavailable.clone());
+                effects.push(Effect::Write(state.end(call, Ok(()))));
+            }
+            effects.push(Effect::Wake(call));
+        }
+        self.open.retain(|_, state| state.handler == Handler::Runs);
+    }
+
+    /// Whether there is room for another message.
+    ///
+    /// Calls beyond the concurrency wait, and at a concurrency of 1 the input of the one that runs
+    /// waits too: who has not taken in what it has read does not read.
+    pub(crate) fn may_read(&self) -> bool {
+        /// What a call costs that has not even an event.
+        const WAITING: usize = 256;
+        let queued = |call: &u64| self.open.get(call).map_or(0, |state| state.inbox.queued());
+        let waiting: usize = self.waiting.iter().map(|call| WAITING + queued(call)).sum();
+        waiting + self.alone.iter().map(queued).sum::<usize>() <= self.hold
+    }
+
+    /// Whether no handler runs or waits to.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running == 0 && self.waiting.is_empty()
+    }
+
+    fn open(&mut self, call: u64, context: Option<Context>) {
+        let mut state = Call::new(context);
+        if let Some(Err(error)) = state.context.as_ref().map(Context::validate) {
+            state
+                .inbox
+                .fail(Status::new(Code::InvalidArgument, error.to_string()));
+        }
+        self.open.insert(call, state);
+        self.waiting.push_back(call);
+    }
+
+    fn cancel(
+        &mut self,
+        call: u64,
+        context: Option<Context>,
+        cancel: Cancel,
+        effects: &mut Vec<Effect>,
+    ) {
+        let copy = Message {
+            call,
+            cancel: Some(cancel),
+            ..Message::default()
+        };
+        let unseen = !self.past.has_ended(call);
+        self.past.cancel(call);
+        let Some(state) = self.open.get_mut(&call) else {
+            return effects.push(Effect::Write(Message {
+                context: context.filter(|_| unseen),
+                ..copy
+            }));
+        };
+        effects.push(Effect::Write(Message {
+            context: state.context_to_write(),
+            ..copy
+        }));
+        state.stop = Some(Status::new(Code::Cancelled, "the call was cancelled"));
+        state.input_ended = true;
+        state.inbox = Inbox::default();
+        if state.handler == Handler::Waits {
+            effects.push(Effect::Write(state.end(call, Ok(()))));
+            self.waiting.retain(|&waiting| waiting != call);
+        }
+        effects.push(Effect::Wake(call));
+        self.forget_if_over(call);
+    }
+
+    fn writable(&self, call: u64) -> Result<&Call, Status> {
+        let state = self.open.get(&call).ok_or_else(gone)?;
+        match &state.stop {
+            None if !state.output_ended => Ok(state),
+            stop => Err(stop.clone().unwrap_or_else(gone)),
+        }
+    }
+
+    fn forget_if_over(&mut self, call: u64) {
+        let over = |state: &Call| {
+            state.input_ended && state.output_ended && state.handler != Handler::Runs
+        };
+        if self.open.get(&call).is_some_and(over) {
+            self.open.remove(&call);
+            self.past.end(call);
+        }
+    }
+}
+
+impl Call {
+    fn new(context: Option<Context>) -> Self {
+        Call {
+            context,
+            context_written: false,
+            handler: Handler::Waits,
+            input_ended: false,
+            unfinished: false,
+            output_ended: false,
+            stop: None,
+            input_failure: None,
+            inbox: Inbox::default(),
+        }
+    }
+
+    /// Ends the output.
+    fn end(&mut self, call: u64, result: Result<(), Status>) -> Message {
+        let result = self.stop.clone().map_or(result, Err);
+        self.output_ended = true;
+        let end = Some(result.err().map_or_else(Status::ok, bounded));
+        Message {
+            call,
+            context: self.context_to_write(),
+            end,
+            ..Message::default()
+        }
+    }
+
+    fn context_to_write(&mut self) -> Option<Context> {
+        if self.context_written {
+            None
+        } else {
+            self.context_written = true;
+            self.context.clone()
+        }
+    }
+}
+
+/// What a sender may write of a status.
+fn bounded(mut status: Status) -> Status {
+    const MESSAGE: usize = 4096;
+    const DETAILS: usize = 8192;
+    let cut = (0..=MESSAGE.min(status.message.len()))
+        .rev()
+        .find(|&at| status.message.is_char_boundary(at));
+    status.message.truncate(cut.unwrap_or(0));
+    let mut room = DETAILS;
+    status.details.retain(|name, value| {
+        let grammar = !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        let fits = grammar && name.len() + value.len() <= room;
+        room -= if fits { name.len() + value.len() } else { 0 };
+        fits
+    });
+    status
+}
+
+fn gone() -> Status {
+    Status::new(Code::Unavailable, "the call is over")
+}
+
+fn input_ended(call: u64) -> Malformed {
+    let (expected, came) = (
+        "nothing but `cancel` after the end of the input",
+        "`event`, `chunk` or `end`",
+    );
+    Malformed {
+        rule: "stream-input-ended",
+        call,
+        expected,
+        came,
+    }
+}
+
+fn chunk_without_event(call: u64) -> Malformed {
+    let (expected, came) = (
+        "an `event` with `more` before a `chunk`",
+        "a `chunk` for no unfinished event",
+    );
+    Malformed {
+        rule: "chunk-without-event",
+        call,
+        expected,
+        came,
+    }
+}
+
+fn event_unfinished(call: u64) -> Malformed {
+    let (expected, came) = (
+        "the rest of the data of an unfinished event",
+        "another `event`",
+    );
+    Malformed {
+        rule: "chunk-event-unfinished",
+        call,
+        expected,
+        came,
+    }
+}
+
+fn end_unfinished(call: u64) -> Malformed {
+    let (expected, came) = ("the rest of the data of an unfinished event", "`end` OK");
+    Malformed {
+        rule: "chunk-end-unfinished",
+        call,
+        expected,
+        came,
+    }
+}

@@ -1,0 +1,97 @@
+//! The input of one call between its reader and its handler.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::{AttributeValue, Event, Status};
+
+/// What the handler of a call has not taken yet, and how many bytes that is.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    items: VecDeque<Item>,
+    queued: usize,
+    /// Taken, and being put together into an event.
+    kept: usize,
+}
+
+/// A step of a call's input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Item {
+    Event { event: Event, more: bool },
+    Chunk { bytes: Bytes, more: bool },
+    End,
+    Failed(Status),
+}
+
+/// What there is to take.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Item(Item),
+    /// Nothing yet.
+    Wait,
+}
+
+impl Inbox {
+    /// Adds an item; nothing follows the end or a failure.
+    pub(super) fn push(&mut self, item: Item) {
+        if !matches!(self.items.back(), Some(Item::End | Item::Failed(_))) {
+            self.queued += item.size();
+            self.items.push_back(item);
+        }
+    }
+
+    /// Fails the call once what stands before is handled; what follows is dropped.
+    pub(super) fn fail(&mut self, status: Status) {
+        self.push(Item::Failed(status));
+    }
+
+    /// Takes the next item. The end and a failure stay, for whoever asks again.
+    pub(super) fn take(&mut self, keep: bool) -> Taken {
+        match self.items.front() {
+            None => Taken::Wait,
+            Some(last @ (Item::End | Item::Failed(_))) => Taken::Item(last.clone()),
+            Some(_) => {
+                let item = self.items.pop_front().expect("there is a front");
+                self.queued -= item.size();
+                self.kept += if keep { item.size() } else { 0 };
+                Taken::Item(item)
+            }
+        }
+    }
+
+    pub(super) fn release(&mut self) {
+        self.kept = 0;
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.items.front() == Some(&Item::End)
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.queued
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.queued + self.kept
+    }
+}
+
+impl Item {
+    /// The bytes of the item's data and attributes, which are never more than those of its message.
+    /// Small items have a price too, so that many of them reach a limit.
+    fn size(&self) -> usize {
+        const LEAST: usize = 256;
+        match self {
+            Item::Event { event, .. } => {
+                let attribute = |(name, value): (&str, &AttributeValue)| {
+                    name.len() + value.as_str().map_or(1, str::len)
+                };
+                let data = event.data().map_or(0, |data| data.as_bytes().len());
+                LEAST.max(data + event.attributes().map(attribute).sum::<usize>())
+            }
+            Item::Chunk { bytes, .. } => LEAST.max(bytes.len()),
+            Item::End | Item::Failed(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Stream mode: many calls over one pair of streams.
+//!
+//! Threads take turns. One of them reads; when what it has read starts a call, it leaves the
+//! reading to another one and runs the handler itself. So no call changes threads before its
+//! handler starts, and reading never waits for a handler: there is one thread more than calls may
+//! run at once.
+
+mod output;
+mod port;
+mod reader;
+mod wake;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::call::Call;
+use super::exit::Exit;
+use super::guard::Streams;
+use super::session::{Effect, Job, Session};
+use super::{Handler, hello};
+use crate::{Code, Encoding, Environment, Status};
+
+use output::Output;
+use port::{Signal, StreamPort};
+use reader::{Reader, Turn};
+pub(super) use wake::Wake;
+
+/// What the driver has to know.
+pub(super) struct Settings {
+    pub(super) encoding: Encoding,
+    pub(super) concurrency: usize,
+    pub(super) max_message_bytes: usize,
+    pub(super) max_event_bytes: usize,
+    /// The peer takes events in pieces.
+    pub(super) chunks: bool,
+    pub(super) producer: String,
+}
+
+/// Serves until the input ends.
+pub(super) fn serve(
+    environment: &Environment,
+    settings: Settings,
+    streams: Streams,
+    wake: impl FnOnce() -> io::Result<Wake>,
+    init: impl FnOnce() -> Result<(), Status>,
+    handler: Handler,
+) -> Exit {
+    let init = init();
+    // Until here SIGTERM ends the process as it always does.
+    let wake = match wake() {
+        Ok(wake) => wake,
+        Err(error) => return Exit::broken("preparing for SIGTERM", error),
+    };
+    let mut reader = Reader::new(streams.input, environment);
+    let output = Output::new(streams.output);
+    let greeting = match reader.hello(&output, &wake) {
+        Ok(first) => hello::answer(first.as_ref(), init, &settings.producer),
+        Err(exit) => return exit,
+    };
+    let status = greeting.status.clone();
+    if let Err(error) = output
+        .lock()
+        .write(&hello::message(greeting), settings.encoding)
+    {
+        return Exit::broken("writing hello to stdout", error);
+    }
+    if !status.is_ok() {
+        return Exit::Failed(status);
+    }
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State {
+            session: Session::new(settings.concurrency, settings.max_message_bytes),
+            signals: HashMap::new(),
+            idle: 0,
+            threads: 0,
+            paused: false,
+            exit: None,
+        }),
+        exited: Condvar::new(),
+        reader: Mutex::new(reader),
+        output,
+        wake,
+        settings,
+        handler,
+    });
+    shared.add_thread(&mut shared.state());
+    let mut state = shared.state();
+    loop {
+        match &state.exit {
+            Some(exit) => return exit.clone(),
+            None => {
+                state = shared
+                    .exited
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner)
+            }
+        }
+    }
+}
+
+/// What the threads share. Locks are taken in the order of these fields: reader, output, state.
+struct Shared {
+    reader: Mutex<Reader>,
+    output: Output,
+    state: Mutex<State>,
+    /// The process may end: `State::exit` is set.
+    exited: Condvar,
+    wake: Wake,
+    settings: Settings,
+    handler: Handler,
+}
+
+struct State {
+    session: Session,
+    /// Of the calls whose handlers run.
+    signals: HashMap<u64, Arc<Signal>>,
+    /// Threads that wait for their turn to read.
+    idle: usize,
+    threads: usize,
+    /// Whoever reads waits for handlers to take something or to return.
+    paused: bool,
+    exit: Option<Exit>,
+}
+
+impl Shared {
+    /// Takes turns until the process may end.
+    fn work(self: &Arc<Self>) {
+        while let Some(job) = self.next_job() {
+            self.run(job);
+        }
+    }
+
+    fn next_job(self: &Arc<Self>) -> Option<Job> {
+        {
+            let mut state = self.state();
+            if let Some(job) = state.session.start_next() {
+                return Some(job);
+            }
+            state.idle += 1;
+        }
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state().idle -= 1;
+        match reader.lead(self) {
+            Turn::Run(job) => {
+                let mut state = self.state();
+                // Reading goes on while the handler runs.
+                if state.idle == 0 && state.threads <= self.settings.concurrency {
+                    self.add_thread(&mut state);
+                }
+                Some(job)
+            }
+            Turn::Exit(exit) => {
+                drop(reader);
+                self.exit(exit);
+                None
+            }
+        }
+    }
+
+    fn add_thread(self: &Arc<Self>, state: &mut State) {
+        state.threads += 1;
+        let shared = Arc::clone(self);
+        let name = format!("faas-{}", state.threads);
+        let spawned = thread::Builder::new()
+            .name(name)
+            .spawn(move || shared.work());
+        if let Err(error) = spawned {
+            let message = format!("starting a thread: {error}");
+            self.exit_with(state, Exit::Failed(Status::new(Code::Unavailable, message)));
+        }
+    }
+
+    fn run(self: &Arc<Self>, job: Job) {
+        let Job {
+            call: number,
+            context,
+        } = job;
+        let signal = Arc::new(Signal::default());
+        self.state().signals.insert(number, Arc::clone(&signal));
+        let port = StreamPort::new(Arc::clone(self), number, signal);
+        let call = Call::new(
+            Box::new(port),
+            context,
+            Some(number),
+            self.settings.max_event_bytes,
+        );
+        let result = call.run(&self.handler);
+        let mut output = self.output.lock();
+        let (end, paused) = {
+            let mut state = self.state();
+            state.signals.remove(&number);
+            (state.session.finish(number, result), state.paused)
+        };
+        if let Some(end) = end
+            && let Err(error) = output.write(&end, self.settings.encoding)
+        {
+            self.exit(Exit::broken("writing to stdout", error));
+        }
+        drop(output);
+        if paused {
+            self.wake.wake();
+        }
+    }
+
+    /// Does what a change of the session asks for. `output` is locked before the change, where it
+    /// writes, so that nothing comes between.
+    fn apply(&self, effects: &mut Vec<Effect>, output: Option<&mut output::Locked<'_>>) {
+        let mut output = output;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Wake(call) => {
+                    if let Some(signal) = self.state().signals.get(&call) {
+                        signal.notify();
+                    }
+                }
+                Effect::Write(message) => {
+                    let output = output
+                        .as_mut()
+                        .expect("the output is locked where something is written");
+                    if let Err(error) = output.write(&message, self.settings.encoding) {
+                        self.exit(Exit::broken("writing to stdout", error));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The process may end, for the first reason that is given.
+    fn exit(&self, exit: Exit) {
+        self.exit_with(&mut self.state(), exit);
+    }
+
+    fn exit_with(&self, state: &mut State, exit: Exit) {
+        if state.exit.is_none() {
+            state.exit = Some(exit);
+        }
+        // Handlers that still run learn it too; nothing that they give is written any more.
+        state.session.terminate(&mut Vec::new());
+        state.signals.values().for_each(|signal| signal.notify());
+        self.exited.notify_all();
+        self.wake.wake();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No code of a handler runs under this lock, so a panic can't have left half a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

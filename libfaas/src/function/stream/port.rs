@@ -1,0 +1,246 @@
+//! The handler's end of a call in stream mode.
+
+use std::sync::{Arc, Condvar, PoisonError};
+
+use bytes::Bytes;
+
+use super::super::call::Port;
+use super::super::pieces::{Piece, split};
+use super::super::session::{Item, Taken};
+use super::{Exit, Shared, State};
+use crate::{Code, Encoding, Event, Message, Status, encode_message};
+
+/// Data in one message, where an event is written in pieces.
+const PIECE: usize = 256 << 10;
+/// Room in a message for what is not data.
+const ENVELOPE: usize = 512;
+
+pub(super) struct StreamPort {
+    shared: Arc<Shared>,
+    call: u64,
+    signal: Arc<Signal>,
+}
+
+/// Tells the handler of a call that there is something new to see.
+#[derive(Default)]
+pub(super) struct Signal {
+    changed: Condvar,
+    #[cfg(feature = "async")]
+    pub(super) future: Arc<tokio::sync::Notify>,
+}
+
+impl Signal {
+    pub(super) fn notify(&self) {
+        self.changed.notify_all();
+        #[cfg(feature = "async")]
+        self.future.notify_waiters();
+    }
+}
+
+impl StreamPort {
+    pub(super) fn new(shared: Arc<Shared>, call: u64, signal: Arc<Signal>) -> Self {
+        StreamPort {
+            shared,
+            call,
+            signal,
+        }
+    }
+
+    /// Waits until `look` finds something.
+    fn wait<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
+        let mut state = self.shared.state();
+        loop {
+            match look(&mut state) {
+                Some(found) => return found,
+                None => {
+                    state = self
+                        .signal
+                        .changed
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner)
+                }
+            }
+        }
+    }
+
+    /// Writes a message with what belongs on it, unless it is too large: whether it was written.
+    fn send(&self, message: &mut Message, last: bool) -> Result<bool, Status> {
+        let Shared {
+            output, settings, ..
+        } = &*self.shared;
+        let stamp = self.shared.state().session.stamp(self.call)?;
+        message.call = self.call;
+        message.context = stamp.context;
+        message.end = (last && stamp.input_done).then(Status::ok);
+        let mut bytes = Vec::new();
+        encode_message(message, settings.encoding, &mut bytes);
+        if bytes.len() - framing(&bytes, settings.encoding) > settings.max_message_bytes {
+            return Ok(false);
+        }
+        let mut output = output.lock();
+        self.shared
+            .state()
+            .session
+            .commit(self.call, message.end.is_some())?;
+        output.write_bytes(&bytes).map_err(|error| {
+            self.shared.exit(Exit::broken("writing to stdout", error));
+            Status::new(Code::Unavailable, "stdout is closed")
+        })?;
+        Ok(true)
+    }
+
+    fn send_pieces(&self, event: &Event, last: bool) -> Result<(), Status> {
+        let (first, data) = split(event, self.shared.settings.encoding)?;
+        self.send_piece(
+            Message {
+                event: Some(first),
+                more: true,
+                ..Message::default()
+            },
+            false,
+        )?;
+        self.send_chunks(data, false, last)
+    }
+
+    /// Writes data in messages that the limit and the peer allow.
+    fn send_chunks(&self, mut data: Bytes, more: bool, last: bool) -> Result<(), Status> {
+        // In JSON, base64 makes four bytes of three.
+        let room = self
+            .shared
+            .settings
+            .max_message_bytes
+            .saturating_sub(ENVELOPE)
+            / 4
+            * 3;
+        loop {
+            let chunk = data.split_to(data.len().min(room.clamp(1, PIECE)));
+            let more = more || !data.is_empty();
+            self.send_piece(
+                Message {
+                    chunk: Some(chunk),
+                    more,
+                    ..Message::default()
+                },
+                last && !more,
+            )?;
+            if data.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn send_piece(&self, mut message: Message, last: bool) -> Result<(), Status> {
+        if self.send(&mut message, last)? {
+            Ok(())
+        } else {
+            Err(self.too_large())
+        }
+    }
+
+    fn too_large(&self) -> Status {
+        let limit = self.shared.settings.max_message_bytes;
+        let message = format!(
+            "a result is larger than a message may be ({limit} bytes) and can't be written in pieces"
+        );
+        Status::new(Code::ResourceExhausted, message)
+    }
+}
+
+impl Port for StreamPort {
+    fn take(&mut self, whole: bool) -> Result<Option<Piece>, Status> {
+        let (item, resume) = self.wait(|state| match state.session.take(self.call, whole) {
+            Taken::Item(item) => Some((item, state.paused && state.session.may_read())),
+            Taken::Wait => None,
+        });
+        if resume {
+            self.shared.wake.wake();
+        }
+        match item {
+            Item::Event { event, more } => Ok(Some(Piece::Event { event, more })),
+            Item::Chunk { bytes, more } => Ok(Some(Piece::Chunk { bytes, more })),
+            Item::End => Ok(None),
+            Item::Failed(status) => Err(status),
+        }
+    }
+
+    fn release(&mut self) {
+        self.shared.state().session.release(self.call);
+    }
+
+    fn write(&mut self, event: Event, last: bool) -> Result<(), Status> {
+        let settings = &self.shared.settings;
+        let data = event.data().map_or(0, |data| data.as_bytes().len());
+        let mut message = Message {
+            event: Some(event),
+            ..Message::default()
+        };
+        // Data that can't fit need not be encoded to know.
+        if data <= settings.max_message_bytes && self.send(&mut message, last)? {
+            return Ok(());
+        }
+        match message.event {
+            Some(event) if settings.chunks => self.send_pieces(&event, last),
+            _ => Err(self.too_large()),
+        }
+    }
+
+    fn has_pieces(&self) -> bool {
+        self.shared.settings.chunks
+    }
+
+    fn write_piece(&mut self, piece: Piece) -> Result<(), Status> {
+        match piece {
+            Piece::Chunk { bytes, more } => self.send_chunks(bytes, more, false),
+            Piece::Event { event, more: false } => self.write(event, false),
+            Piece::Event { event, more: true } => {
+                // The first piece may be large itself.
+                let (first, data) = split(&event, self.shared.settings.encoding)?;
+                self.send_piece(
+                    Message {
+                        event: Some(first),
+                        more: true,
+                        ..Message::default()
+                    },
+                    false,
+                )?;
+                if data.is_empty() {
+                    Ok(())
+                } else {
+                    self.send_chunks(data, true, false)
+                }
+            }
+        }
+    }
+
+    fn stopped(&self) -> Option<Status> {
+        self.shared.state().session.stopped(self.call)
+    }
+
+    fn wait_stopped(&self) -> Status {
+        self.wait(|state| state.session.unstoppable_or_stopped(self.call))
+    }
+
+    #[cfg(feature = "async")]
+    fn stop(&self) -> Option<super::super::future::Stop> {
+        let (shared, call) = (Arc::clone(&self.shared), self.call);
+        let look = move || shared.state().session.stopped(call);
+        Some(super::super::future::Stop::new(
+            Arc::clone(&self.signal.future),
+            look,
+        ))
+    }
+}
+
+/// How many bytes of an encoded message are not the message but say where it ends.
+fn framing(bytes: &[u8], encoding: Encoding) -> usize {
+    match encoding {
+        Encoding::Json => 1,
+        Encoding::Protobuf => bytes.iter().take_while(|&&b| b & 0x80 != 0).count() + 1,
+        Encoding::Capnp => {
+            let segments = bytes
+                .first_chunk()
+                .map_or(1, |&count| u32::from_le_bytes(count) as usize + 1);
+            (4 + 4 * segments).next_multiple_of(8)
+        }
+    }
+}
