@@ -27,19 +27,24 @@ const CHUNKS = (env.FAAS_FEATURES ?? '').split(',').includes('chunks')
 
 // ---- stdin and stdout
 
-// What user code prints must never become the protocol. Node has no dup2, but open(2) takes the lowest free number: so each
-// stream is opened anew (close-on-exec, as all that Node opens), then its number is closed and at once opened again, 0 as
+// What user code prints must never become the protocol. Node has no dup2, but open(2) takes the lowest free number: so a pipe
+// is opened anew (close-on-exec, as all that Node opens), then its old number is closed and at once opened again, 0 as
 // /dev/null and 1 as stderr. That holds for console.log, for fs.writeSync(1) and for child processes alike.
-// What can't be opened by name (a socket; a pipe that belongs to another user) is moved by starting Node once more with its
-// streams on 3 and 4, which Node keeps from children as well. That costs a waiting process and the time to start another.
+// What can't be opened a second time with the same effect (a file, which would get a position of its own; a socket; a pipe that
+// belongs to another user) is moved by starting Node again with its streams on 3 and 4, which Node keeps from its children
+// as well. That costs a process that waits, and the time to start another.
 function guard() {
   if (env.FAAS_NODE_MOVED) {
     delete env.FAAS_NODE_MOVED
     return { input: 3, output: 4, watched: 4 }
   }
-  let input, output, watched, log
+  let input, output, watched
   try {
-    log = fs.openSync('/dev/fd/2', 'a')
+    for (const fd of [0, 1, 2]) {
+      const stat = fs.fstatSync(fd)
+      if (!stat.isFIFO() && !stat.isCharacterDevice()) throw new Error(`descriptor ${fd} is no pipe`)
+      fs.closeSync(fs.openSync(`/dev/fd/${fd}`, fd ? 'a' : 'r'))
+    }
     input = fs.openSync('/dev/fd/0', 'r')
     output = fs.openSync('/dev/fd/1', 'a')
     watched = fs.openSync('/dev/fd/1', 'a')
@@ -48,7 +53,6 @@ function guard() {
       { stdio: ['ignore', 2, 2, 0, 1], env: { ...env, FAAS_NODE_MOVED: '1' } })
     process.exit(status ?? 70)
   }
-  fs.closeSync(log)
   for (const [fd, path, flags] of [[0, '/dev/null', 'r'], [1, '/dev/fd/2', 'a']]) {
     fs.closeSync(fd)
     if (fs.openSync(path, flags) !== fd) throw new Error(`descriptor ${fd} was taken while it was being moved`)
@@ -81,6 +85,8 @@ function opened(fd) {
 // A closed stdout is noticed also while nothing is written: an attempt to read from it fails as soon as its reader is gone.
 // Node's public classes don't read from what is open for writing only, hence the binding; without it, the next write finds out.
 function watch(fd) {
+  const stat = fs.fstatSync(fd)
+  if (!stat.isFIFO() && !stat.isSocket()) return
   try {
     const { TCP, constants } = process.binding('tcp_wrap')
     const handle = new TCP(constants.SOCKET)
