@@ -1,16 +1,21 @@
 //! The three encodings: event documents, messages, and the streams of them.
 
+mod capnp;
 mod frames;
 mod hello;
 pub(crate) mod json;
+mod protobuf;
 mod stream;
+mod view;
 
 use std::fmt;
 use std::str::FromStr;
 
 use bytes::Bytes;
 
+pub use protobuf::overlay::Overlay;
 pub use stream::{EventDecoder, MessageDecoder, Received};
+pub use view::{DataView, EventView, ValueView};
 
 use crate::error::Rule;
 use crate::{Event, Limits, Message, Violation};
@@ -73,49 +78,17 @@ names! { Mode { Binary = "binary", Structured = "structured", Stream = "stream" 
 #[error("a name that this version of the specification does not have")]
 pub struct UnknownName;
 
-/// One encoding's reading and writing of undelimited documents.
-struct Codec {
-    read_event: fn(&Bytes, &Limits) -> Result<Event, Violation>,
-    read_message: fn(&Bytes, &Limits) -> Result<Received, Violation>,
-    write_event: fn(&Event, &mut Vec<u8>),
-    write_message: fn(&Message, &mut Vec<u8>),
-}
-
-impl Encoding {
-    fn codec(self) -> Codec {
-        match self {
-            Encoding::Json => Codec {
-                read_event: json::read_event,
-                read_message: json::read_message,
-                write_event: json::write_event,
-                write_message: json::write_message,
-            },
-            Encoding::Protobuf | Encoding::Capnp => {
-                unreachable!("this encoding lands with the next commit")
-            }
-        }
-    }
-
-    /// Appends a document with the encoding's delimiter.
-    fn delimited(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = out.len();
-        write(out);
-        match self {
-            Encoding::Json => out.push(b'\n'),
-            Encoding::Protobuf => {
-                let mut length = Vec::new();
-                prost::encoding::encode_varint((out.len() - start) as u64, &mut length);
-                out.splice(start..start, length);
-            }
-            // The segment table that a document begins with is the delimiter.
-            Encoding::Capnp => {}
-        }
-    }
-}
-
 /// Appends an event document with its delimiter, as structured mode has it.
 pub fn encode_event(event: &Event, encoding: Encoding, out: &mut Vec<u8>) {
-    encoding.delimited(out, |out| (encoding.codec().write_event)(event, out));
+    match encoding {
+        Encoding::Json => {
+            json::write_event(event, out);
+            out.push(b'\n');
+        }
+        Encoding::Protobuf => protobuf::write_event(event, true, out),
+        // The segment table that every document begins with is the delimiter.
+        Encoding::Capnp => capnp::write_event(event, out),
+    }
 }
 
 /// Appends a message with its delimiter, as stream mode has it.
@@ -123,7 +96,30 @@ pub fn encode_event(event: &Event, encoding: Encoding, out: &mut Vec<u8>) {
 /// The caller sees to the message limit: compare the bytes appended with it, and write large data
 /// in pieces.
 pub fn encode_message(message: &Message, encoding: Encoding, out: &mut Vec<u8>) {
-    encoding.delimited(out, |out| (encoding.codec().write_message)(message, out));
+    match encoding {
+        Encoding::Json => {
+            json::write_message(message, out);
+            out.push(b'\n');
+        }
+        Encoding::Protobuf => protobuf::write_message(message, out),
+        Encoding::Capnp => capnp::write_message(message, out),
+    }
+}
+
+fn read_event(bytes: &Bytes, encoding: Encoding, limits: &Limits) -> Result<Event, Violation> {
+    match encoding {
+        Encoding::Json => json::read_event(bytes, limits),
+        Encoding::Protobuf => protobuf::read_event(bytes),
+        Encoding::Capnp => capnp::read_event(bytes, limits),
+    }
+}
+
+fn read_message(bytes: &Bytes, encoding: Encoding, limits: &Limits) -> Result<Received, Violation> {
+    match encoding {
+        Encoding::Json => json::read_message(bytes, limits),
+        Encoding::Protobuf => protobuf::read_message(bytes),
+        Encoding::Capnp => capnp::read_message(bytes, limits),
+    }
 }
 
 /// Single documents, without a delimiter.
@@ -149,13 +145,17 @@ impl Event {
                 bytes.len().to_string(),
             ));
         }
-        (encoding.codec().read_event)(&bytes, limits)
+        read_event(&bytes, encoding, limits)
     }
 
     /// Writes an event document: JSON, a Protobuf `CloudEvent`, or a framed Cap'n Proto `Event`.
     pub fn encode(&self, encoding: Encoding) -> Vec<u8> {
         let mut out = Vec::new();
-        (encoding.codec().write_event)(self, &mut out);
+        match encoding {
+            Encoding::Json => json::write_event(self, &mut out),
+            Encoding::Protobuf => protobuf::write_event(self, false, &mut out),
+            Encoding::Capnp => capnp::write_event(self, &mut out),
+        }
         out
     }
 

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use builder::{EventBuilder, InvalidEvent};
-pub(crate) use builder::{Piece, check_specversion, is_json};
+pub(crate) use builder::{Piece, check_attribute, check_specversion, is_json};
 pub use data::{Data, InvalidJson, JsonText};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use value::AttributeValue;
@@ -114,10 +114,6 @@ impl Event {
     /// A builder that starts with all that this event has.
     pub fn to_builder(&self) -> EventBuilder {
         EventBuilder::from(Parts::clone(&self.0))
-    }
-
-    pub(crate) fn parts(&self) -> &Parts {
-        &self.0
     }
 }
 

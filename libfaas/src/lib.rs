@@ -7,7 +7,7 @@
 //!
 //! The function side, [`function`], serves a handler on stdin and stdout.
 //!
-//! ```text
+//! ```
 //! use libfaas::{Encoding, Event, Limits, Message, MessageDecoder, Hello, encode_message};
 //!
 //! let hello = Hello { fsi: "1.0".into(), ..Hello::default() };
@@ -23,7 +23,7 @@
 //! assert_eq!(decoder.next()?.unwrap().message.event.unwrap().subject(), Some("42"));
 //! assert_eq!(decoder.next()?, None);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```text
+//! ```
 #![deny(missing_docs)]
 
 mod context;
@@ -37,8 +37,8 @@ mod status;
 
 pub use context::{Context, Environment, InvalidContext, InvalidEnvironment};
 pub use encoding::{
-    Encoding, EventDecoder, MessageDecoder, Mode, Received, UnknownName, encode_event,
-    encode_message,
+    DataView, Encoding, EventDecoder, EventView, MessageDecoder, Mode, Overlay, Received,
+    UnknownName, ValueView, encode_event, encode_message,
 };
 pub use error::{Violation, rules};
 pub use event::{

@@ -1,7 +1,7 @@
 //! Streams of events and of messages: bytes in, documents out.
 
 use super::frames::{Frame, Frames};
-use super::{Encoding, hello};
+use super::{Encoding, hello, read_event, read_message};
 use crate::error::{Rule, Violation};
 use crate::event::Piece;
 use crate::{Event, Limits, Message};
@@ -140,8 +140,8 @@ impl MessageDecoder {
             return Ok(None);
         };
         let (offset, limits) = (frame.offset, &self.limits);
-        let read = self.encoding.codec().read_message;
-        let mut received = read(&frame.bytes, limits).map_err(|fault| located(fault, &frame))?;
+        let read = read_message(&frame.bytes, self.encoding, limits);
+        let mut received = read.map_err(|fault| located(fault, &frame))?;
         received.invalid_event = received.invalid_event.map(|fault| fault.shifted(offset));
         received.message.cut_to(limits);
         check_place(&received, first).map_err(|(rule, expected, came)| {
@@ -285,9 +285,7 @@ impl EventDecoder {
         let Some(frame) = self.frames.next()? else {
             return Ok(None);
         };
-        let read = self.encoding.codec().read_event;
-        read(&frame.bytes, &self.limits)
-            .map(Some)
-            .map_err(|fault| located(fault, &frame))
+        let read = read_event(&frame.bytes, self.encoding, &self.limits);
+        read.map(Some).map_err(|fault| located(fault, &frame))
     }
 }

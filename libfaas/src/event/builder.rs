@@ -272,7 +272,7 @@ pub(crate) fn check_specversion(specversion: Option<&str>) -> Result<(), Invalid
     }
 }
 
-fn check_attribute(name: &str, value: &AttributeValue) -> Result<(), InvalidEvent> {
+pub(crate) fn check_attribute(name: &str, value: &AttributeValue) -> Result<(), InvalidEvent> {
     const RESERVED: [&str; 6] = ["id", "source", "type", "specversion", "data", "data_base64"];
     let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     if name.is_empty() || !name.bytes().all(lower) || RESERVED.contains(&name) {

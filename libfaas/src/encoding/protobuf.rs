@@ -1,0 +1,36 @@
+//! Protobuf: `io.cloudevents.v1.CloudEvent` for events, `fsi.v1.Message` for messages.
+//!
+//! Read and written field by field: data stays where it is, and what the specification asks for
+//! (merging, last values, validated text) is done here rather than by a generated type.
+
+mod event;
+mod message;
+pub(crate) mod overlay;
+pub(crate) mod view;
+mod wire;
+mod write;
+
+use bytes::Bytes;
+
+use super::Received;
+use crate::event::Piece;
+use crate::{Event, Violation};
+
+pub(super) use event::timestamp;
+pub(super) use write::{event as write_event, message as write_message};
+
+/// Reads one `CloudEvent`.
+pub(super) fn read_event(bytes: &Bytes) -> Result<Event, Violation> {
+    let mut draft = event::Draft::default();
+    draft.merge(wire::Fields::new(bytes, 0))?;
+    draft.build(bytes, Piece::Whole)
+}
+
+/// Reads one `Message`.
+pub(super) fn read_message(bytes: &Bytes) -> Result<Received, Violation> {
+    let (message, draft) = message::read(bytes)?;
+    Ok(Received::new(
+        message,
+        draft.map(|draft| |piece| draft.build(bytes, piece)),
+    ))
+}
