@@ -27,13 +27,25 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn new(context: Option<Context>) -> Call {
-        Call { context_due: context.is_some(), context, ..Call::default() }
+        Call {
+            context_due: context.is_some(),
+            context,
+            ..Call::default()
+        }
     }
 
     /// Bytes of data that are held for the call.
     pub(crate) fn held(&self) -> usize {
-        let unfinished = self.unfinished.as_ref().map_or(0, |unfinished| unfinished.len);
-        unfinished + self.inbox.iter().map(|event| event.data().map_or(0, |data| data.as_bytes().len())).sum::<usize>()
+        let unfinished = self
+            .unfinished
+            .as_ref()
+            .map_or(0, |unfinished| unfinished.len);
+        unfinished
+            + self
+                .inbox
+                .iter()
+                .map(|event| event.data().map_or(0, |data| data.as_bytes().len()))
+                .sum::<usize>()
     }
 }
 
@@ -46,7 +58,11 @@ pub(crate) struct Unfinished {
 
 impl Unfinished {
     pub(crate) fn new(event: Event) -> Unfinished {
-        let mut unfinished = Unfinished { pieces: VecDeque::new(), len: 0, event };
+        let mut unfinished = Unfinished {
+            pieces: VecDeque::new(),
+            len: 0,
+            event,
+        };
         if let Some(data) = unfinished.event.data()
             && !fault!("chunk-inline-lost")
         {
@@ -71,10 +87,19 @@ impl Unfinished {
         let bytes: Vec<u8> = self.pieces.iter().flatten().copied().collect();
         let data = match self.event.data() {
             Some(Data::Binary(_)) | None => Data::Binary(bytes.into()),
-            Some(_) if fault!("chunk-text-lossy") => Data::Text(String::from_utf8_lossy(&bytes).into_owned()),
-            Some(_) => Data::Text(String::from_utf8(bytes).map_err(|e| format!("text in pieces that is not UTF-8: {e}"))?),
+            Some(_) if fault!("chunk-text-lossy") => {
+                Data::Text(String::from_utf8_lossy(&bytes).into_owned())
+            }
+            Some(_) => Data::Text(
+                String::from_utf8(bytes)
+                    .map_err(|e| format!("text in pieces that is not UTF-8: {e}"))?,
+            ),
         };
-        self.event.to_builder().data(data).build().map_err(|e| e.to_string())
+        self.event
+            .to_builder()
+            .data(data)
+            .build()
+            .map_err(|e| e.to_string())
     }
 }
 

@@ -14,7 +14,11 @@ pub(crate) fn message(bytes: Vec<u8>, message: &Message, encoding: Encoding) -> 
 }
 
 fn json(bytes: Vec<u8>, message: &Message) -> Vec<u8> {
-    let replace = |from: &str, to: &str| String::from_utf8_lossy(&bytes).replacen(from, to, 1).into_bytes();
+    let replace = |from: &str, to: &str| {
+        String::from_utf8_lossy(&bytes)
+            .replacen(from, to, 1)
+            .into_bytes()
+    };
     let call = format!("\"call\":{}", message.call);
     if message.event.is_some() {
         if fault!("json-two-on-a-line") {
@@ -61,7 +65,10 @@ fn protobuf(bytes: Vec<u8>, message: &Message) -> Vec<u8> {
     {
         // The status is the last field of such a message, its code the status's first.
         let code = [0x08, end.code.number() as u8];
-        let at = body.windows(2).rposition(|window| window == code).expect("an encoded code");
+        let at = body
+            .windows(2)
+            .rposition(|window| window == code)
+            .expect("an encoded code");
         let mut large = bytes.clone();
         large[start + at + 1] = 99;
         return large;
@@ -82,7 +89,10 @@ fn field_len(bytes: &[u8]) -> usize {
 /// The value of the varint that `bytes` begins with, and its length.
 pub(crate) fn varint(bytes: &[u8]) -> (u64, usize) {
     let len = bytes.iter().take_while(|byte| **byte >= 0x80).count() + 1;
-    let value = bytes[..len].iter().rev().fold(0, |value: u64, byte| value << 7 | u64::from(byte & 0x7f));
+    let value = bytes[..len]
+        .iter()
+        .rev()
+        .fold(0, |value: u64, byte| value << 7 | u64::from(byte & 0x7f));
     (value, len)
 }
 

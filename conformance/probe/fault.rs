@@ -18,8 +18,11 @@ pub(crate) use fault;
 /// Gives the process a defect, once, before anything runs.
 pub(crate) fn activate(name: &str) -> Result<(), String> {
     let fault = PROBE.iter().find(|fault| fault.name == name);
-    let fault = fault.ok_or_else(|| format!("no fault is named `{name}`; --list-faults shows them"))?;
-    ACTIVE.set(fault).map_err(|_| "one fault at a time".to_owned())
+    let fault =
+        fault.ok_or_else(|| format!("no fault is named `{name}`; --list-faults shows them"))?;
+    ACTIVE
+        .set(fault)
+        .map_err(|_| "one fault at a time".to_owned())
 }
 
 pub(crate) fn is_active(name: &str) -> bool {

@@ -27,15 +27,24 @@ pub(crate) struct Draft {
 
 impl Draft {
     fn kept(event: EventBuilder) -> Self {
-        Draft { event, unnumbered: false }
+        Draft {
+            event,
+            unnumbered: false,
+        }
     }
 
     fn unnumbered(ty: &str) -> Self {
-        Draft { event: Event::builder("", "/fsi/probe", ty), unnumbered: true }
+        Draft {
+            event: Event::builder("", "/fsi/probe", ty),
+            unnumbered: true,
+        }
     }
 
     fn with(self, change: impl FnOnce(EventBuilder) -> EventBuilder) -> Self {
-        Draft { event: change(self.event), ..self }
+        Draft {
+            event: change(self.event),
+            ..self
+        }
     }
 }
 
@@ -54,15 +63,22 @@ pub(crate) fn handle(event: &Event, call: &mut dyn Call) -> Result<(), Status> {
             let data = Bytes::from(vec![b'x'; number("bytes")]);
             for n in 1..=number("count") {
                 call.emit(Draft::unnumbered("fsi.probe.item").with(|item| {
-                    item.subject(n.to_string()).datacontenttype("application/octet-stream").data(data.clone())
+                    item.subject(n.to_string())
+                        .datacontenttype("application/octet-stream")
+                        .data(data.clone())
                 }))?;
             }
             Ok(())
         }
         "fsi.probe.fail" => {
             let details = parameters["details"].as_object().into_iter().flatten();
-            let details = details.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
-            Err(Status { code: Code::from_name(text("code")), message: text("message").to_owned(), details: details.collect() })
+            let details = details
+                .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
+            Err(Status {
+                code: Code::from_name(text("code")),
+                message: text("message").to_owned(),
+                details: details.collect(),
+            })
         }
         "fsi.probe.panic" => panic!("a panic, as the event asked for"),
         "fsi.probe.wait" => {
@@ -78,7 +94,10 @@ pub(crate) fn handle(event: &Event, call: &mut dyn Call) -> Result<(), Status> {
             let mut bytes = Vec::new();
             // An error is as good as an end here: nothing could be read.
             let _ = std::io::stdin().read_to_end(&mut bytes);
-            call.emit(Draft::unnumbered("fsi.probe.read").with(|read| read.json(&json!({ "bytes": bytes.len() }))))
+            call.emit(
+                Draft::unnumbered("fsi.probe.read")
+                    .with(|read| read.json(&json!({ "bytes": bytes.len() }))),
+            )
         }
         "fsi.probe.log" => {
             log(number("bytes"));
@@ -89,7 +108,10 @@ pub(crate) fn handle(event: &Event, call: &mut dyn Call) -> Result<(), Status> {
             call.emit(Draft::unnumbered("fsi.probe.context").with(|context| context.json(&view)))
         }
         "fsi.probe.invalid" => call.emit(Draft::kept(event.to_builder().id(""))),
-        other => Err(Status::new(Code::Unimplemented, format!("the probe has no `{other}`"))),
+        other => Err(Status::new(
+            Code::Unimplemented,
+            format!("the probe has no `{other}`"),
+        )),
     }
 }
 
@@ -102,17 +124,29 @@ fn echo(event: &Event) -> Draft {
             through_double(&mut value);
             echo = echo.json(&value);
         }
-        Some(data) if fault!("text-as-binary") && matches!(data, Data::Text(_)) => echo = echo.data(data.as_bytes()),
-        Some(data) if fault!("empty-data-lost") && data.as_bytes().is_empty() => echo = echo.without_data(),
+        Some(data) if fault!("text-as-binary") && matches!(data, Data::Text(_)) => {
+            echo = echo.data(data.as_bytes())
+        }
+        Some(data) if fault!("empty-data-lost") && data.as_bytes().is_empty() => {
+            echo = echo.without_data()
+        }
         Some(data) if fault!("data-last-byte-lost") && data.as_bytes().len() > 1 => {
             let bytes = data.as_bytes();
             echo = echo.data(same_kind(data, bytes[..bytes.len() - 1].to_vec()));
         }
-        Some(data) if fault!("data-line-feed-added") && matches!(data, Data::Text(_) | Data::Binary(_)) => {
+        Some(data)
+            if fault!("data-line-feed-added")
+                && matches!(data, Data::Text(_) | Data::Binary(_)) =>
+        {
             echo = echo.data(same_kind(data, [data.as_bytes(), b"\n"].concat()));
         }
-        Some(data) if fault!("data-8-bit-lost") && matches!(data, Data::Text(_) | Data::Binary(_)) => {
-            echo = echo.data(same_kind(data, data.as_bytes().iter().map(|byte| byte & 0x7f).collect()));
+        Some(data)
+            if fault!("data-8-bit-lost") && matches!(data, Data::Text(_) | Data::Binary(_)) =>
+        {
+            echo = echo.data(same_kind(
+                data,
+                data.as_bytes().iter().map(|byte| byte & 0x7f).collect(),
+            ));
         }
         _ => {}
     }
@@ -134,7 +168,9 @@ fn same_kind(data: &Data, bytes: Vec<u8>) -> Data {
     let text = || String::from_utf8_lossy(&bytes).into_owned();
     match data {
         Data::Text(_) => Data::Text(text()),
-        Data::Json(json) => JsonText::new(text()).map_or_else(|_| Data::Json(json.clone()), Data::Json),
+        Data::Json(json) => {
+            JsonText::new(text()).map_or_else(|_| Data::Json(json.clone()), Data::Json)
+        }
         _ => Data::Binary(bytes.into()),
     }
 }
@@ -157,8 +193,12 @@ fn print_everywhere(text: &str) {
     let _ = std::io::stdout().flush();
     let _ = rustix::io::write(rustix::stdio::stdout(), format!("{text}\n").as_bytes());
     let mut child = Command::new("echo");
-    if fault!("child-print-reaches-stdout") && let Some(leaked) = LEAKED.get() {
-        child.stdout(Stdio::from(leaked.try_clone().expect("a descriptor is left")));
+    if fault!("child-print-reaches-stdout")
+        && let Some(leaked) = LEAKED.get()
+    {
+        child.stdout(Stdio::from(
+            leaked.try_clone().expect("a descriptor is left"),
+        ));
     }
     if let Err(error) = child.arg(text).status() {
         eprintln!("no child could print: {error}");
@@ -166,8 +206,15 @@ fn print_everywhere(text: &str) {
 }
 
 fn log(bytes: usize) {
-    let lines: Vec<u8> = b"a line of the log, neither the first nor the last\n".iter().copied().cycle().take(bytes).collect();
-    if fault!("log-reaches-stdout") && let Some(leaked) = LEAKED.get() {
+    let lines: Vec<u8> = b"a line of the log, neither the first nor the last\n"
+        .iter()
+        .copied()
+        .cycle()
+        .take(bytes)
+        .collect();
+    if fault!("log-reaches-stdout")
+        && let Some(leaked) = LEAKED.get()
+    {
         let _ = rustix::io::write(leaked, &lines);
         return;
     }
@@ -184,8 +231,20 @@ fn context_view(context: &Context) -> Value {
             view.insert(name.to_owned(), value);
         }
     };
-    let Context { invocation_id, attempt, deadline_ms, traceparent, tracestate, baggage, extra } = context;
-    put("invocationId", json!(invocation_id), invocation_id.is_empty());
+    let Context {
+        invocation_id,
+        attempt,
+        deadline_ms,
+        traceparent,
+        tracestate,
+        baggage,
+        extra,
+    } = context;
+    put(
+        "invocationId",
+        json!(invocation_id),
+        invocation_id.is_empty(),
+    );
     put("attempt", json!(attempt), *attempt == 0);
     put("deadlineMs", json!(deadline_ms), deadline_ms.is_none());
     put("traceparent", json!(traceparent), traceparent.is_empty());

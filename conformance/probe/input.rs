@@ -3,7 +3,9 @@
 //! Some faults let bytes pass that the library's decoder refuses for good. For these the stream is
 //! cut into messages here, each is given to a decoder of its own, and a refused one is skipped.
 
-use libfaas::{Encoding, Hello, Limits, Message, MessageDecoder, Received, Violation, encode_message};
+use libfaas::{
+    Encoding, Hello, Limits, Message, MessageDecoder, Received, Violation, encode_message,
+};
 use serde_json::Value;
 
 use crate::disfigure::{put_varint, varint};
@@ -21,9 +23,17 @@ pub(crate) struct Input {
 
 impl Input {
     pub(crate) fn new(encoding: Encoding, max_message_bytes: usize) -> Input {
-        let max_message_bytes = if fault!("accepts-encoding-limit") { usize::MAX >> 2 } else { max_message_bytes };
-        let limits = Limits { max_message_bytes, ..Limits::default() };
-        let needs_cut = accepted_rule().is_some_and(|rule| !rule.starts_with("event-") && !rule.starts_with("json-event-"))
+        let max_message_bytes = if fault!("accepts-encoding-limit") {
+            usize::MAX >> 2
+        } else {
+            max_message_bytes
+        };
+        let limits = Limits {
+            max_message_bytes,
+            ..Limits::default()
+        };
+        let needs_cut = accepted_rule()
+            .is_some_and(|rule| !rule.starts_with("event-") && !rule.starts_with("json-event-"))
             || fault!("unknown-field-malformed")
             || fault!("empty-line-malformed")
             || fault!("last-line-lost")
@@ -31,7 +41,14 @@ impl Input {
             || fault!("status-absent-unknown")
             || fault!("split-read-lost");
         let decoder = MessageDecoder::new(encoding, limits);
-        Input { encoding, limits, decoder, cut: needs_cut.then(Vec::new), greeted: false, ended: false }
+        Input {
+            encoding,
+            limits,
+            decoder,
+            cut: needs_cut.then(Vec::new),
+            greeted: false,
+            ended: false,
+        }
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
@@ -80,7 +97,13 @@ impl Input {
         let mut decoder = MessageDecoder::new(self.encoding, self.limits);
         if self.greeted || fault!("accepts-hello-missing") {
             let mut hello = Vec::new();
-            let message = Message { hello: Some(Hello { fsi: "1.0".to_owned(), ..Hello::default() }), ..Message::default() };
+            let message = Message {
+                hello: Some(Hello {
+                    fsi: "1.0".to_owned(),
+                    ..Hello::default()
+                }),
+                ..Message::default()
+            };
             encode_message(&message, self.encoding, &mut hello);
             decoder.push(&hello);
             decoder.next()?;
@@ -95,12 +118,17 @@ impl Input {
             // The first message is the hello that was made up above.
             Err(violation) if violation.rule() == "hello-once" && !self.greeted => {
                 self.greeted = true;
-                return Ok(Some(Received { message: hello(), invalid_event: None }));
+                return Ok(Some(Received {
+                    message: hello(),
+                    invalid_event: None,
+                }));
             }
             received => received?,
         };
         if fault!("status-absent-unknown")
-            && let Some(end) = received.as_mut().and_then(|received| received.message.end.as_mut())
+            && let Some(end) = received
+                .as_mut()
+                .and_then(|received| received.message.end.as_mut())
             && end.is_ok()
             && !end.message.is_empty()
         {
@@ -113,7 +141,10 @@ impl Input {
     fn take_document(&mut self) -> Option<Vec<u8>> {
         let pending = self.cut.as_mut()?;
         let len = match self.encoding {
-            Encoding::Json => pending.iter().position(|byte| *byte == b'\n').map(|at| at + 1),
+            Encoding::Json => pending
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map(|at| at + 1),
             Encoding::Protobuf => delimited_len(pending),
             Encoding::Capnp => framed_len(pending),
         };
@@ -136,16 +167,26 @@ impl Input {
 }
 
 fn hello() -> Message {
-    Message { hello: Some(Hello { fsi: "1.0".to_owned(), ..Hello::default() }), ..Message::default() }
+    Message {
+        hello: Some(Hello {
+            fsi: "1.0".to_owned(),
+            ..Hello::default()
+        }),
+        ..Message::default()
+    }
 }
 
 /// Whether a fault takes this line for malformed, which it is not.
 fn lenient_line(line: &[u8]) -> bool {
-    const FIELDS: [&str; 8] = ["call", "context", "event", "chunk", "more", "end", "cancel", "hello"];
+    const FIELDS: [&str; 8] = [
+        "call", "context", "event", "chunk", "more", "end", "cancel", "hello",
+    ];
     if fault!("empty-line-malformed") {
         return line.trim_ascii().is_empty();
     }
-    let Ok(Value::Object(members)) = serde_json::from_slice(line) else { return false };
+    let Ok(Value::Object(members)) = serde_json::from_slice(line) else {
+        return false;
+    };
     let code = members.get("end").and_then(|end| end["code"].as_str());
     fault!("unknown-field-malformed") && members.keys().any(|name| !FIELDS.contains(&name.as_str()))
         || fault!("status-unknown-malformed")
@@ -161,11 +202,14 @@ fn delimited_len(pending: &[u8]) -> Option<usize> {
 
 /// The length of a frame of Cap'n Proto, if its segment table is there.
 fn framed_len(pending: &[u8]) -> Option<usize> {
-    let word = |at: usize| Some(u32::from_le_bytes(pending.get(at..at + 4)?.try_into().ok()?) as usize);
+    let word =
+        |at: usize| Some(u32::from_le_bytes(pending.get(at..at + 4)?.try_into().ok()?) as usize);
     let segments = word(0)?.saturating_add(1);
     if segments > 512 {
         return Some(pending.len());
     }
-    let words: usize = (0..segments).map(|segment| word(4 + 4 * segment)).sum::<Option<usize>>()?;
+    let words: usize = (0..segments)
+        .map(|segment| word(4 + 4 * segment))
+        .sum::<Option<usize>>()?;
     Some((4 + 4 * segments).next_multiple_of(8) + 8 * words)
 }

@@ -35,7 +35,13 @@ fn main() -> ExitCode {
         [] => {}
         ["--list-faults"] => {
             for fault in faults::PROBE {
-                println!("{}\t{}\t{}\t{}", fault.name, fault.modes.join(","), fault.encodings.join(","), fault.what);
+                println!(
+                    "{}\t{}\t{}\t{}",
+                    fault.name,
+                    fault.modes.join(","),
+                    fault.encodings.join(","),
+                    fault.what
+                );
             }
             return ExitCode::SUCCESS;
         }

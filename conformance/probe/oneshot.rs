@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::process::exit;
 
 use libfaas::{
-    Code, Context, Data, Encoding, Event, EventDecoder, JsonText, Limits, Message, Mode, Status, encode_event, encode_message,
+    Code, Context, Data, Encoding, Event, EventDecoder, JsonText, Limits, Message, Mode, Status,
+    encode_event, encode_message,
 };
 
 use crate::fault::fault;
@@ -16,10 +17,19 @@ use crate::stdio::{self, Stdout};
 pub(crate) fn serve(setup: &Setup, mode: Mode) -> io::Result<()> {
     let (mut input, output) = stdio::claim()?;
     if setup.init != Code::Ok {
-        fail(&Status::new(setup.init, "PROBE_INIT says that initialisation fails"));
+        fail(&Status::new(
+            setup.init,
+            "PROBE_INIT says that initialisation fails",
+        ));
     }
-    let mut invocation =
-        Invocation { mode, encoding: setup.encoding, output, context: context_from_env(), results: 0, partial: false };
+    let mut invocation = Invocation {
+        mode,
+        encoding: setup.encoding,
+        output,
+        context: context_from_env(),
+        results: 0,
+        partial: false,
+    };
     if mode == Mode::Binary {
         let mut data = Vec::new();
         input.read_to_end(&mut data)?;
@@ -37,7 +47,10 @@ pub(crate) fn serve(setup: &Setup, mode: Mode) -> io::Result<()> {
 }
 
 fn documents(setup: &Setup, input: &mut impl Read, invocation: &mut Invocation) -> io::Result<()> {
-    let limits = Limits { max_message_bytes: setup.max_message_bytes, ..Limits::default() };
+    let limits = Limits {
+        max_message_bytes: setup.max_message_bytes,
+        ..Limits::default()
+    };
     let mut decoder = EventDecoder::new(setup.encoding, limits);
     let mut buffer = vec![0; 65_536];
     let mut handled = 0;
@@ -57,8 +70,11 @@ fn documents(setup: &Setup, input: &mut impl Read, invocation: &mut Invocation) 
                 }
                 Ok(None) => break,
                 Err(violation) => {
-                    let invalid = violation.rule().starts_with("event-") || violation.rule().starts_with("json-event-");
-                    if invalid && fault!("structured-invalid-exit-0") || !invalid && fault!("structured-malformed-exit-0") {
+                    let invalid = violation.rule().starts_with("event-")
+                        || violation.rule().starts_with("json-event-");
+                    if invalid && fault!("structured-invalid-exit-0")
+                        || !invalid && fault!("structured-malformed-exit-0")
+                    {
                         exit(0);
                     }
                     if !invalid && fault!("structured-malformed-skipped") {
@@ -81,12 +97,18 @@ fn documents(setup: &Setup, input: &mut impl Read, invocation: &mut Invocation) 
 /// The event of binary mode: attributes from the environment, data from stdin.
 fn event_from_env(data: Vec<u8>) -> Result<Event, String> {
     let attribute = |name: &str| env::var(name).unwrap_or_default();
-    let mut event = Event::builder(attribute("CE_ID"), attribute("CE_SOURCE"), attribute("CE_TYPE"));
+    let mut event = Event::builder(
+        attribute("CE_ID"),
+        attribute("CE_SOURCE"),
+        attribute("CE_TYPE"),
+    );
     if fault!("binary-attributes-lost") {
         event = Event::builder("1", "/", "fsi.probe.echo");
     }
     for (name, value) in env::vars() {
-        let Some(name) = name.strip_prefix("CE_").map(str::to_ascii_lowercase) else { continue };
+        let Some(name) = name.strip_prefix("CE_").map(str::to_ascii_lowercase) else {
+            continue;
+        };
         event = match name.as_str() {
             "id" | "source" | "type" | "specversion" => event,
             "time" => event.time(value),
@@ -159,17 +181,37 @@ impl Call for Invocation {
             event = event.id(format!("{}/{}", self.context.invocation_id, self.results));
         }
         let internal = |why: String| Status::new(Code::Internal, why);
-        let event = event.build().map_err(|e| internal(format!("the handler gave an invalid event: {e}")))?;
+        let event = event
+            .build()
+            .map_err(|e| internal(format!("the handler gave an invalid event: {e}")))?;
         match self.mode {
-            Mode::Binary if self.results > 1 => return Err(internal("binary mode has room for one result".to_owned())),
+            Mode::Binary if self.results > 1 => {
+                return Err(internal("binary mode has room for one result".to_owned()));
+            }
             Mode::Binary => self.output.write(event.data().map_or(&[], Data::as_bytes)),
             _ => {
                 let mut bytes = Vec::new();
                 if fault!("structured-message") {
-                    encode_message(&Message { call: 1, event: Some(event), ..Message::default() }, self.encoding, &mut bytes);
+                    encode_message(
+                        &Message {
+                            call: 1,
+                            event: Some(event),
+                            ..Message::default()
+                        },
+                        self.encoding,
+                        &mut bytes,
+                    );
                 } else {
-                    let other = if self.encoding == Encoding::Json { Encoding::Protobuf } else { Encoding::Json };
-                    let encoding = if fault!("encoding-other") { other } else { self.encoding };
+                    let other = if self.encoding == Encoding::Json {
+                        Encoding::Protobuf
+                    } else {
+                        Encoding::Json
+                    };
+                    let encoding = if fault!("encoding-other") {
+                        other
+                    } else {
+                        self.encoding
+                    };
                     encode_event(&event, encoding, &mut bytes);
                 }
                 self.output.write(&bytes);

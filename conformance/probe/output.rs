@@ -30,7 +30,11 @@ impl Output {
         };
         Output {
             stdout,
-            encoding: if fault!("encoding-other") { other } else { setup.encoding },
+            encoding: if fault!("encoding-other") {
+                other
+            } else {
+                setup.encoding
+            },
             chunks: setup.chunks || fault!("chunk-undeclared"),
             concurrency: setup.concurrency,
             max_message_bytes: setup.max_message_bytes,
@@ -46,8 +50,18 @@ impl Output {
 
     /// Writes an event, in pieces if it is too large for one message. The context goes onto its
     /// first message.
-    pub(crate) fn event(&mut self, call: u64, context: Option<Context>, event: Event) -> Result<(), Status> {
-        let message = Message { call, context, event: Some(event), ..Message::default() };
+    pub(crate) fn event(
+        &mut self,
+        call: u64,
+        context: Option<Context>,
+        event: Event,
+    ) -> Result<(), Status> {
+        let message = Message {
+            call,
+            context,
+            event: Some(event),
+            ..Message::default()
+        };
         let bytes = self.encoded(&message);
         if self.body_len(&bytes) <= self.max_message_bytes || fault!("output-over-limit") {
             self.raw(&bytes);
@@ -79,17 +93,38 @@ impl Output {
         }
     }
 
-    fn pieces(&mut self, call: u64, context: Option<Context>, event: &Event, data: &Data) -> Result<(), Status> {
+    fn pieces(
+        &mut self,
+        call: u64,
+        context: Option<Context>,
+        event: &Event,
+        data: &Data,
+    ) -> Result<(), Status> {
         // JSON can't begin with half a value, so JSON data goes as bytes under its content type.
-        let empty = if let Data::Text(_) = data { Data::Text(String::new()) } else { Data::Binary(Bytes::new()) };
-        let first = event.to_builder().data(empty).build().map_err(|e| Status::new(Code::Internal, e.to_string()))?;
-        let mut first = Message { call, context, event: Some(first), more: true, ..Message::default() };
+        let empty = if let Data::Text(_) = data {
+            Data::Text(String::new())
+        } else {
+            Data::Binary(Bytes::new())
+        };
+        let first = event
+            .to_builder()
+            .data(empty)
+            .build()
+            .map_err(|e| Status::new(Code::Internal, e.to_string()))?;
+        let mut first = Message {
+            call,
+            context,
+            event: Some(first),
+            more: true,
+            ..Message::default()
+        };
         let head = self.encoded(&first);
         if self.body_len(&head) > self.max_message_bytes {
             return Err(self.too_large(head.len()));
         }
         if fault!("chunk-kind-json") {
-            let text = String::from_utf8_lossy(&head).replace(r#""data_base64":"""#, r#""data":{}"#);
+            let text =
+                String::from_utf8_lossy(&head).replace(r#""data_base64":"""#, r#""data":{}"#);
             self.raw(text.as_bytes());
         } else {
             self.message(&first);
@@ -105,21 +140,39 @@ impl Output {
         while !rest.is_empty() {
             let (now, later) = rest.split_at(piece.min(rest.len()));
             rest = later;
-            first = Message { call, chunk: Some(Bytes::copy_from_slice(now)), more: !rest.is_empty(), ..Message::default() };
+            first = Message {
+                call,
+                chunk: Some(Bytes::copy_from_slice(now)),
+                more: !rest.is_empty(),
+                ..Message::default()
+            };
             self.message(&first);
         }
         Ok(())
     }
 
     fn too_large(&self, len: usize) -> Status {
-        let code = if fault!("output-limit-unknown") { Code::Unknown } else { Code::ResourceExhausted };
-        Status::new(code, format!("a result of {len} bytes exceeds the message limit of {} bytes", self.max_message_bytes))
+        let code = if fault!("output-limit-unknown") {
+            Code::Unknown
+        } else {
+            Code::ResourceExhausted
+        };
+        Status::new(
+            code,
+            format!(
+                "a result of {len} bytes exceeds the message limit of {} bytes",
+                self.max_message_bytes
+            ),
+        )
     }
 
     fn encoded(&self, message: &Message) -> Vec<u8> {
         let mut bytes = Vec::new();
         if fault!("call-number-truncated") {
-            let message = Message { call: message.call & 0xffff_ffff, ..message.clone() };
+            let message = Message {
+                call: message.call & 0xffff_ffff,
+                ..message.clone()
+            };
             encode_message(&message, self.encoding, &mut bytes);
         } else {
             encode_message(message, self.encoding, &mut bytes);
@@ -131,7 +184,9 @@ impl Output {
     fn body_len(&self, bytes: &[u8]) -> usize {
         match self.encoding {
             Encoding::Json => bytes.len() - 1,
-            Encoding::Protobuf => bytes.len() - bytes.iter().take_while(|byte| **byte >= 0x80).count() - 1,
+            Encoding::Protobuf => {
+                bytes.len() - bytes.iter().take_while(|byte| **byte >= 0x80).count() - 1
+            }
             Encoding::Capnp => bytes.len(),
         }
     }

@@ -27,7 +27,11 @@ impl Setup {
             Some(name) => match name.parse() {
                 Ok(mode) => Some(mode),
                 Err(_) if fault!("mode-unknown-served") => Some(Mode::Stream),
-                Err(_) => return Err(format!("FAAS_MODE: expected binary, structured, stream or describe, got `{name}`")),
+                Err(_) => {
+                    return Err(format!(
+                        "FAAS_MODE: expected binary, structured, stream or describe, got `{name}`"
+                    ));
+                }
             },
         };
         let encoding = match variable("FAAS_ENCODING").as_deref() {
@@ -36,13 +40,18 @@ impl Setup {
             Some(name) => match name.parse() {
                 Ok(encoding) => encoding,
                 Err(_) if fault!("encoding-unknown-served") => Encoding::Json,
-                Err(_) => return Err(format!("FAAS_ENCODING: expected json, protobuf or capnp, got `{name}`")),
+                Err(_) => {
+                    return Err(format!(
+                        "FAAS_ENCODING: expected json, protobuf or capnp, got `{name}`"
+                    ));
+                }
             },
         };
         Ok(Setup {
             mode,
             encoding,
-            chunks: variable("FAAS_FEATURES").is_some_and(|list| list.split(',').any(|feature| feature == "chunks")),
+            chunks: variable("FAAS_FEATURES")
+                .is_some_and(|list| list.split(',').any(|feature| feature == "chunks")),
             concurrency: number("FAAS_CONCURRENCY", 1)?,
             max_message_bytes: number("FAAS_MAX_MESSAGE_BYTES", 16 << 20)?,
             init: variable("PROBE_INIT").map_or(Code::Ok, |name| Code::from_name(&name)),
@@ -60,7 +69,9 @@ pub(crate) fn context_from_env() -> Context {
         traceparent: text("TRACEPARENT"),
         tracestate: text("TRACESTATE"),
         baggage: text("BAGGAGE"),
-        extra: env::vars().filter_map(|(name, value)| Some((name.strip_prefix("FAAS_X_")?.to_owned(), value))).collect(),
+        extra: env::vars()
+            .filter_map(|(name, value)| Some((name.strip_prefix("FAAS_X_")?.to_owned(), value)))
+            .collect(),
     }
 }
 
@@ -71,6 +82,8 @@ fn variable(name: &str) -> Option<String> {
 fn number(name: &str, default: usize) -> Result<usize, String> {
     match variable(name) {
         None => Ok(default),
-        Some(text) => text.parse().map_err(|_| format!("{name}: expected a whole number, got `{text}`")),
+        Some(text) => text
+            .parse()
+            .map_err(|_| format!("{name}: expected a whole number, got `{text}`")),
     }
 }

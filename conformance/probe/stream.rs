@@ -33,7 +33,11 @@ pub(crate) fn serve(setup: &Setup) -> io::Result<()> {
     }
     let work = Work::new(setup, output);
     work.watch_sigterm()?;
-    let mut reader = Reader { file, watcher, buffer: vec![0; 65_536] };
+    let mut reader = Reader {
+        file,
+        watcher,
+        buffer: vec![0; 65_536],
+    };
     let mut input = Input::new(setup.encoding, setup.max_message_bytes);
     let mut greeted = false;
     loop {
@@ -54,7 +58,9 @@ pub(crate) fn serve(setup: &Setup) -> io::Result<()> {
                 }
                 Ok(Some(received)) => accept(&work, received),
                 Ok(None) => break,
-                Err(violation) if violation.rule() == "encoding-truncated" => truncated(&work, &violation),
+                Err(violation) if violation.rule() == "encoding-truncated" => {
+                    truncated(&work, &violation)
+                }
                 Err(violation) => malformed(&work, &explained(&violation)),
             }
         }
@@ -82,7 +88,11 @@ impl Reader {
                 // Asked for nothing: an error is reported all the same.
                 PollFd::new(&self.watcher, PollFlags::empty()),
             ];
-            let watched = if fault!("stdout-closed-stays") || fault!("stdout-closed-unnoticed") { 1 } else { 2 };
+            let watched = if fault!("stdout-closed-stays") || fault!("stdout-closed-unnoticed") {
+                1
+            } else {
+                2
+            };
             match poll(&mut fds[..watched], None) {
                 Ok(_) => {}
                 Err(rustix::io::Errno::INTR) => continue,
@@ -100,22 +110,39 @@ impl Reader {
 }
 
 fn hello(status: Status) -> Message {
-    let producer = if fault!("hello-producer-long") { "faas-probe ".repeat(30) } else { "faas-probe".to_owned() };
-    Message { hello: Some(Hello { fsi: "1.0".to_owned(), producer, status }), ..Message::default() }
+    let producer = if fault!("hello-producer-long") {
+        "faas-probe ".repeat(30)
+    } else {
+        "faas-probe".to_owned()
+    };
+    Message {
+        hello: Some(Hello {
+            fsi: "1.0".to_owned(),
+            producer,
+            status,
+        }),
+        ..Message::default()
+    }
 }
 
 /// Answers the hello of the input, and exits unless all is well on both sides. There is no hello
 /// where a fault goes on without one.
 fn greet(work: &Arc<Work>, setup: &Setup, theirs: Option<&Hello>) {
     let mut status = match theirs {
-        Some(hello) if !hello.status.is_ok() && !fault!("hello-status-ignored") => hello.status.clone(),
-        Some(hello) if !served(&hello.fsi) => {
-            Status::new(Code::FailedPrecondition, format!("this function speaks FSI 1.0, its input {:?}", hello.fsi))
+        Some(hello) if !hello.status.is_ok() && !fault!("hello-status-ignored") => {
+            hello.status.clone()
         }
-        _ if setup.init != Code::Ok => Status::new(setup.init, "PROBE_INIT says that initialisation fails"),
+        Some(hello) if !served(&hello.fsi) => Status::new(
+            Code::FailedPrecondition,
+            format!("this function speaks FSI 1.0, its input {:?}", hello.fsi),
+        ),
+        _ if setup.init != Code::Ok => {
+            Status::new(setup.init, "PROBE_INIT says that initialisation fails")
+        }
         _ => Status::ok(),
     };
-    let failed_here = theirs.is_none_or(|hello| hello.status.is_ok() && served(&hello.fsi)) && !status.is_ok();
+    let failed_here =
+        theirs.is_none_or(|hello| hello.status.is_ok() && served(&hello.fsi)) && !status.is_ok();
     if failed_here && fault!("init-failed-silent") {
         exit(i32::from(status.code.exit()));
     }
@@ -152,7 +179,9 @@ fn served(version: &str) -> bool {
         return version == "1.0";
     }
     let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let major_one = version.split_once('.').is_some_and(|(major, minor)| major == "1" && number(minor));
+    let major_one = version
+        .split_once('.')
+        .is_some_and(|(major, minor)| major == "1" && number(minor));
     major_one || fault!("hello-version-ignored")
 }
 
@@ -194,7 +223,10 @@ fn truncated(work: &Arc<Work>, violation: &Violation) -> ! {
 
 /// Applies one message to its call.
 fn accept(work: &Arc<Work>, received: Received) {
-    let Received { message, invalid_event } = received;
+    let Received {
+        message,
+        invalid_event,
+    } = received;
     let call = message.call;
     let carries_event = message.event.is_some() || invalid_event.is_some();
     let carries_input = carries_event || message.chunk.is_some() || message.end.is_some();
@@ -207,7 +239,11 @@ fn accept(work: &Arc<Work>, received: Received) {
     }
     if state.past.fate(call) == Some(Fate::Cancelled) {
         if fault!("cancel-copied-twice") && message.cancel.is_some() {
-            state.output.message(&Message { call, cancel: message.cancel, ..Message::default() });
+            state.output.message(&Message {
+                call,
+                cancel: message.cancel,
+                ..Message::default()
+            });
             return;
         }
         if fault!("cancel-then-malformed") {
@@ -242,11 +278,26 @@ fn input(
     message: Message,
     invalid: Option<Violation>,
 ) -> Result<(), (&'static str, String)> {
-    let Message { call: n, context, event, chunk, more, end, .. } = message;
-    if state.past.fate(n) == Some(Fate::Finished) || state.calls.get(&n).is_some_and(|call| call.input_ended) {
-        return Err(("stream-input-ended", "input for a call whose input had ended".to_owned()));
+    let Message {
+        call: n,
+        context,
+        event,
+        chunk,
+        more,
+        end,
+        ..
+    } = message;
+    if state.past.fate(n) == Some(Fate::Finished)
+        || state.calls.get(&n).is_some_and(|call| call.input_ended)
+    {
+        return Err((
+            "stream-input-ended",
+            "input for a call whose input had ended".to_owned(),
+        ));
     }
-    if fault!("context-global") && let Some(context) = &context {
+    if fault!("context-global")
+        && let Some(context) = &context
+    {
         state.last_context = context.clone();
     }
     if let Some(call) = state.calls.get_mut(&n) {
@@ -255,9 +306,16 @@ fn input(
         }
     } else {
         if event.is_none() && invalid.is_none() && chunk.is_some() {
-            return Err(("chunk-without-event", "a chunk for a call without an unfinished event".to_owned()));
+            return Err((
+                "chunk-without-event",
+                "a chunk for a call without an unfinished event".to_owned(),
+            ));
         }
-        if fault!("end-alone-ignored") && event.is_none() && invalid.is_none() && end.as_ref().is_some_and(Status::is_ok) {
+        if fault!("end-alone-ignored")
+            && event.is_none()
+            && invalid.is_none()
+            && end.as_ref().is_some_and(Status::is_ok)
+        {
             return Ok(());
         }
         work.open(state, n, context);
@@ -272,7 +330,10 @@ fn input(
         && let Some(call) = state.receiving(n)
     {
         let Some(unfinished) = &mut call.unfinished else {
-            return Err(("chunk-without-event", "a chunk for a call without an unfinished event".to_owned()));
+            return Err((
+                "chunk-without-event",
+                "a chunk for a call without an unfinished event".to_owned(),
+            ));
         };
         unfinished.push(chunk);
         if !more {
@@ -288,23 +349,41 @@ fn input(
     Ok(())
 }
 
-fn take_event(work: &Arc<Work>, state: &mut State, n: u64, event: Event, more: bool) -> Result<(), (&'static str, String)> {
+fn take_event(
+    work: &Arc<Work>,
+    state: &mut State,
+    n: u64,
+    event: Event,
+    more: bool,
+) -> Result<(), (&'static str, String)> {
     let Some(call) = state.receiving(n) else {
         if fault!("early-end-handled") {
-            state.output.message(&Message { call: n, event: Some(event), ..Message::default() });
+            state.output.message(&Message {
+                call: n,
+                event: Some(event),
+                ..Message::default()
+            });
         }
         if fault!("early-end-malformed") {
-            return Err(("stream-early-end", "input for a call that was ended".to_owned()));
+            return Err((
+                "stream-early-end",
+                "input for a call that was ended".to_owned(),
+            ));
         }
         return Ok(());
     };
     if call.unfinished.is_some() {
         if accepted_rule() != Some("chunk-event-unfinished") {
-            return Err(("chunk-event-unfinished", "an event before the one before it was complete".to_owned()));
+            return Err((
+                "chunk-event-unfinished",
+                "an event before the one before it was complete".to_owned(),
+            ));
         }
         complete(state, n);
     }
-    let Some(call) = state.receiving(n) else { return Ok(()) };
+    let Some(call) = state.receiving(n) else {
+        return Ok(());
+    };
     if more {
         call.unfinished = Some(Unfinished::new(event));
     } else {
@@ -316,24 +395,39 @@ fn take_event(work: &Arc<Work>, state: &mut State, n: u64, event: Event, more: b
 
 /// The event whose last piece came goes to the handler, if it is one.
 fn complete(state: &mut State, n: u64) {
-    let Some(call) = state.receiving(n) else { return };
-    let Some(unfinished) = call.unfinished.take() else { return };
+    let Some(call) = state.receiving(n) else {
+        return;
+    };
+    let Some(unfinished) = call.unfinished.take() else {
+        return;
+    };
     match unfinished.complete() {
         Ok(event) => call.inbox.push_back(event),
         Err(why) => state.end(n, Status::new(Code::InvalidArgument, why)),
     }
 }
 
-fn invalid_event(work: &Arc<Work>, state: &mut State, n: u64, violation: &Violation) -> Result<(), (&'static str, String)> {
+fn invalid_event(
+    work: &Arc<Work>,
+    state: &mut State,
+    n: u64,
+    violation: &Violation,
+) -> Result<(), (&'static str, String)> {
     if Some(violation.rule()) == accepted_rule() {
-        let accepted = Event::builder("accepted", "/fsi/probe", "fsi.probe.echo").build().expect("valid by construction");
+        let accepted = Event::builder("accepted", "/fsi/probe", "fsi.probe.echo")
+            .build()
+            .expect("valid by construction");
         return take_event(work, state, n, accepted, false);
     }
     if fault!("invalid-event-malformed") {
         return Err((violation.rule(), violation.to_string()));
     }
     if !fault!("invalid-event-ignored") {
-        let code = if fault!("invalid-event-internal") { Code::Internal } else { Code::InvalidArgument };
+        let code = if fault!("invalid-event-internal") {
+            Code::Internal
+        } else {
+            Code::InvalidArgument
+        };
         state.end(n, Status::new(code, violation.to_string()));
     }
     Ok(())
@@ -347,7 +441,10 @@ fn take_end(state: &mut State, n: u64, mut status: Status) -> Result<(), (&'stat
     if status.is_ok() {
         if call.unfinished.is_some() {
             if accepted_rule() != Some("chunk-end-unfinished") {
-                return Err(("chunk-end-unfinished", "`end` OK before the event was complete".to_owned()));
+                return Err((
+                    "chunk-end-unfinished",
+                    "`end` OK before the event was complete".to_owned(),
+                ));
             }
             complete(state, n);
         }
@@ -358,8 +455,14 @@ fn take_end(state: &mut State, n: u64, mut status: Status) -> Result<(), (&'stat
     }
     call.input_ended = true;
     let unfinished = call.unfinished.take();
-    if fault!("chunk-kept-after-error") && let Some(Ok(event)) = unfinished.map(Unfinished::complete) {
-        state.output.message(&Message { call: n, event: Some(event), ..Message::default() });
+    if fault!("chunk-kept-after-error")
+        && let Some(Ok(event)) = unfinished.map(Unfinished::complete)
+    {
+        state.output.message(&Message {
+            call: n,
+            event: Some(event),
+            ..Message::default()
+        });
     } else if fault!("error-not-passed") {
         return Ok(());
     } else if fault!("error-waits-for-handler") {
@@ -374,12 +477,18 @@ fn take_end(state: &mut State, n: u64, mut status: Status) -> Result<(), (&'stat
     Ok(())
 }
 
-fn cancelled(work: &Arc<Work>, mut state: std::sync::MutexGuard<'_, State>, n: u64, mut cancel: Cancel) {
+fn cancelled(
+    work: &Arc<Work>,
+    mut state: std::sync::MutexGuard<'_, State>,
+    n: u64,
+    mut cancel: Cancel,
+) {
     while fault!("cancel-at-handler-end") && state.calls.get(&n).is_some_and(|call| call.busy) {
         state = work.changed.wait(state).expect("no holder panics");
     }
     let known = state.calls.contains_key(&n);
-    let late = state.past.fate(n).is_some() || state.calls.get(&n).is_some_and(|call| call.output_ended);
+    let late =
+        state.past.fate(n).is_some() || state.calls.get(&n).is_some_and(|call| call.output_ended);
     if fault!("cancel-reason-lost") {
         cancel.reason.clear();
     }
@@ -387,7 +496,11 @@ fn cancelled(work: &Arc<Work>, mut state: std::sync::MutexGuard<'_, State>, n: u
         || fault!("cancel-unknown-not-copied") && !known && !late
         || fault!("cancel-late-not-copied") && late;
     if !lost {
-        state.output.message(&Message { call: n, cancel: Some(cancel), ..Message::default() });
+        state.output.message(&Message {
+            call: n,
+            cancel: Some(cancel),
+            ..Message::default()
+        });
     }
     if !known && !late && fault!("cancel-unseen-ended") {
         state.open_if_unknown(n);

@@ -55,7 +55,11 @@ impl Work {
         Arc::new(Work {
             state: Mutex::new(state),
             changed: Condvar::new(),
-            concurrency: if fault!("concurrency-one") { 1 } else { setup.concurrency },
+            concurrency: if fault!("concurrency-one") {
+                1
+            } else {
+                setup.concurrency
+            },
             max_message_bytes: setup.max_message_bytes,
         })
     }
@@ -67,7 +71,9 @@ impl Work {
 
     /// Begins a call: at once, or when another is done.
     pub(crate) fn open(self: &Arc<Self>, state: &mut State, n: u64, context: Option<Context>) {
-        let invalid = context.as_ref().and_then(|context| context.validate().err());
+        let invalid = context
+            .as_ref()
+            .and_then(|context| context.validate().err());
         state.calls.insert(n, Call::new(context));
         if let Some(invalid) = invalid
             && !fault!("context-unchecked")
@@ -76,7 +82,10 @@ impl Work {
         } else if state.running < self.concurrency {
             self.start(state, n);
         } else if fault!("excess-refused") {
-            state.end(n, Status::new(Code::ResourceExhausted, "too many calls at once"));
+            state.end(
+                n,
+                Status::new(Code::ResourceExhausted, "too many calls at once"),
+            );
         } else {
             state.queue.push_back(n);
         }
@@ -85,9 +94,14 @@ impl Work {
     /// Fails a call that would make the process hold more than one message's worth of data. Where
     /// there is only one call at a time, whole events wait in the pipe instead.
     pub(crate) fn bound(&self, state: &mut State, n: u64) {
-        let Some(call) = state.calls.get(&n) else { return };
+        let Some(call) = state.calls.get(&n) else {
+            return;
+        };
         let one_too_large = call.inbox.is_empty() || call.unfinished.is_some();
-        if call.held() <= self.max_message_bytes || fault!("hold-unbounded") || self.concurrency == 1 && !one_too_large {
+        if call.held() <= self.max_message_bytes
+            || fault!("hold-unbounded")
+            || self.concurrency == 1 && !one_too_large
+        {
             return;
         }
         if fault!("hold-stops-reading") {
@@ -95,7 +109,13 @@ impl Work {
                 thread::park();
             }
         }
-        state.end(n, Status::new(Code::ResourceExhausted, format!("more than {} bytes of input wait", self.max_message_bytes)));
+        state.end(
+            n,
+            Status::new(
+                Code::ResourceExhausted,
+                format!("more than {} bytes of input wait", self.max_message_bytes),
+            ),
+        );
     }
 
     fn start(self: &Arc<Self>, state: &mut State, n: u64) {
@@ -121,7 +141,11 @@ impl Work {
                 Err(_) if fault!("panic-exits") => exit(101),
                 Err(_) => {
                     panicked = true;
-                    let code = if fault!("panic-unknown") { Code::Unknown } else { Code::Internal };
+                    let code = if fault!("panic-unknown") {
+                        Code::Unknown
+                    } else {
+                        Code::Internal
+                    };
                     Status::new(code, "the handler panicked")
                 }
             };
@@ -137,9 +161,17 @@ impl Work {
             let ends = state.calls.get(&n).is_some_and(|call| !call.output_ended);
             state.end(n, status.clone());
             if ends && fault!("end-twice") {
-                state.output.message(&Message { call: n, end: Some(status), ..Message::default() });
+                state.output.message(&Message {
+                    call: n,
+                    end: Some(status),
+                    ..Message::default()
+                });
             } else if ends && fault!("event-after-end") {
-                state.output.message(&Message { call: n, event: Some(event), ..Message::default() });
+                state.output.message(&Message {
+                    call: n,
+                    event: Some(event),
+                    ..Message::default()
+                });
             }
             break;
         }
@@ -149,7 +181,12 @@ impl Work {
         let mut state = self.state();
         state.running -= 1;
         while let Some(next) = state.queue.pop_front() {
-            if state.calls.get(&next).is_some_and(|call| !call.output_ended) && !fault!("excess-forgotten") {
+            if state
+                .calls
+                .get(&next)
+                .is_some_and(|call| !call.output_ended)
+                && !fault!("excess-forgotten")
+            {
                 self.start(&mut state, next);
                 break;
             }
@@ -184,12 +221,21 @@ impl Work {
         if fault!("drain-print") {
             state.output.raw(b"bye\n");
         }
-        let cut_off: Vec<u64> = state.calls.iter().filter(|(_, call)| !call.input_ended).map(|(n, _)| *n).collect();
+        let cut_off: Vec<u64> = state
+            .calls
+            .iter()
+            .filter(|(_, call)| !call.input_ended)
+            .map(|(n, _)| *n)
+            .collect();
         for n in cut_off {
             if fault!("drain-no-abort") {
                 state.forget(n, Fate::Finished);
             }
-            let code = if fault!("drain-abort-cancelled") { Code::Cancelled } else { Code::Aborted };
+            let code = if fault!("drain-abort-cancelled") {
+                Code::Cancelled
+            } else {
+                Code::Aborted
+            };
             state.end(n, Status::new(code, "the input ended before the call's"));
         }
         self.changed.notify_all();
@@ -197,7 +243,10 @@ impl Work {
             state = self.changed.wait(state).expect("no holder panics");
         }
         if fault!("end-on-call-zero") {
-            state.output.message(&Message { end: Some(Status::ok()), ..Message::default() });
+            state.output.message(&Message {
+                end: Some(Status::ok()),
+                ..Message::default()
+            });
         }
         state.output.release();
         while fault!("drain-stays") {
@@ -227,7 +276,10 @@ impl Work {
             let mut state = work.state();
             let open: Vec<u64> = state.calls.keys().copied().collect();
             for n in open {
-                state.end(n, Status::new(Code::Unavailable, "the process was told to end"));
+                state.end(
+                    n,
+                    Status::new(Code::Unavailable, "the process was told to end"),
+                );
             }
             exit(143);
         });
@@ -238,21 +290,36 @@ impl Work {
 impl State {
     /// Ends the call's output, unless it has ended.
     pub(crate) fn end(&mut self, n: u64, status: Status) {
-        let Some(call) = self.calls.get_mut(&n).filter(|call| !call.output_ended) else { return };
+        let Some(call) = self.calls.get_mut(&n).filter(|call| !call.output_ended) else {
+            return;
+        };
         call.output_ended = true;
         call.inbox.clear();
         call.unfinished = None;
         let (stash, results, input_ended) = (call.stash.take(), call.results, call.input_ended);
         if let Some(event) = stash {
-            self.output.message(&Message { call: n, event: Some(event), ..Message::default() });
+            self.output.message(&Message {
+                call: n,
+                event: Some(event),
+                ..Message::default()
+            });
         }
         let context = self.due_context(n, true);
         if results <= 1 || !fault!("end-missing") {
-            self.output.message(&Message { call: n, context, end: Some(bounded(status)), ..Message::default() });
+            self.output.message(&Message {
+                call: n,
+                context,
+                end: Some(bounded(status)),
+                ..Message::default()
+            });
         }
         self.ended += 1;
         if self.ended == 2 && fault!("call-invented") {
-            self.output.message(&Message { call: n + 1_000_000, end: Some(Status::ok()), ..Message::default() });
+            self.output.message(&Message {
+                call: n + 1_000_000,
+                end: Some(Status::ok()),
+                ..Message::default()
+            });
         }
         if let Some(hello) = self.late_hello.take() {
             self.output.message(&hello);
@@ -296,15 +363,25 @@ fn bounded(mut status: Status) -> Status {
     const MESSAGE: usize = 4096;
     const DETAILS: usize = 8192;
     if status.message.len() > MESSAGE && !fault!("status-message-long") {
-        let end = (0..=MESSAGE).rev().find(|at| status.message.is_char_boundary(*at)).unwrap_or(0);
+        let end = (0..=MESSAGE)
+            .rev()
+            .find(|at| status.message.is_char_boundary(*at))
+            .unwrap_or(0);
         status.message.truncate(end);
     }
     if !fault!("status-detail-name") {
         let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        status.details.retain(|name, _| !name.is_empty() && name.bytes().all(fits));
+        status
+            .details
+            .retain(|name, _| !name.is_empty() && name.bytes().all(fits));
     }
     while !fault!("status-details-long")
-        && status.details.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > DETAILS
+        && status
+            .details
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>()
+            > DETAILS
     {
         status.details.pop_last();
     }
@@ -323,7 +400,11 @@ impl handler::Call for Handle<'_> {
         if fault!("context-global") {
             return state.last_context.clone();
         }
-        state.calls.get(&self.n).and_then(|call| call.context.clone()).unwrap_or_default()
+        state
+            .calls
+            .get(&self.n)
+            .and_then(|call| call.context.clone())
+            .unwrap_or_default()
     }
 
     fn emit(&mut self, result: Draft) -> Result<(), Status> {
@@ -338,14 +419,21 @@ impl handler::Call for Handle<'_> {
         let number = call.results;
         let mut event = result.event;
         if result.unnumbered {
-            let invocation = call.context.as_ref().map_or("", |context| &context.invocation_id);
+            let invocation = call
+                .context
+                .as_ref()
+                .map_or("", |context| &context.invocation_id);
             let number = match () {
                 () if fault!("output-id-from-zero") => number - 1,
                 () if fault!("output-id-per-process") => in_all,
                 () => number,
             };
             // Without an invocation there is nothing better than the call to name results after.
-            event = if invocation.is_empty() { event.id(format!("call-{n}/{number}")) } else { event.id(format!("{invocation}/{number}")) };
+            event = if invocation.is_empty() {
+                event.id(format!("call-{n}/{number}"))
+            } else {
+                event.id(format!("{invocation}/{number}"))
+            };
         }
         match event.clone().build() {
             Ok(event) if fault!("event-order-swapped") && number == 2 => {
@@ -359,20 +447,39 @@ impl handler::Call for Handle<'_> {
             }
             Err(_) if fault!("invalid-output-dropped") => Ok(()),
             Err(_) if fault!("invalid-output-written") => {
-                let event = event.id("-").build().map_err(|e| Status::new(Code::Internal, e.to_string()))?;
+                let event = event
+                    .id("-")
+                    .build()
+                    .map_err(|e| Status::new(Code::Internal, e.to_string()))?;
                 let mut bytes = Vec::new();
-                encode_message(&Message { call: n, event: Some(event), ..Message::default() }, Encoding::Json, &mut bytes);
+                encode_message(
+                    &Message {
+                        call: n,
+                        event: Some(event),
+                        ..Message::default()
+                    },
+                    Encoding::Json,
+                    &mut bytes,
+                );
                 let text = String::from_utf8_lossy(&bytes).replace(r#""id":"-""#, r#""id":"""#);
                 state.output.raw(text.as_bytes());
                 Ok(())
             }
-            Err(invalid) => Err(Status::new(Code::Internal, format!("the handler gave an invalid event: {invalid}"))),
+            Err(invalid) => Err(Status::new(
+                Code::Internal,
+                format!("the handler gave an invalid event: {invalid}"),
+            )),
         }
     }
 
     fn wait_for_cancel(&mut self) {
         let mut state = self.work.state();
-        while fault!("cancel-not-told") || state.calls.get(&self.n).is_some_and(|call| !call.output_ended) {
+        while fault!("cancel-not-told")
+            || state
+                .calls
+                .get(&self.n)
+                .is_some_and(|call| !call.output_ended)
+        {
             state = self.work.changed.wait(state).expect("no holder panics");
         }
     }
