@@ -71,7 +71,12 @@ fn check(name: &str, schema: &str) {
     }
     for variant in &examples.invalid {
         let found = errors(&validator, &variant.apply(&examples.base));
-        assert_eq!(found, std::slice::from_ref(&variant.at), "{name}: {}", variant.name);
+        assert_eq!(
+            found,
+            std::slice::from_ref(&variant.at),
+            "{name}: {}",
+            variant.name
+        );
     }
 }
 

@@ -1,3 +1,4 @@
 //! The schemas and vectors hold together; what is generated from them is checked in `drift.rs`.
 
 mod json_schemas;
+mod vectors;
