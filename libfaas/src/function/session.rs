@@ -252,7 +252,7 @@ impl Session {
     }
 
     /// Why a handler that only waits for its call to be given up should stop waiting.
-    pub(crate) fn unstoppable_or_stopped(&self, call: u64) -> Option<Status> {
+    pub(crate) fn give_up(&self, call: u64) -> Option<Status> {
         let unstoppable = || {
             Status::new(
                 Code::Cancelled,
@@ -314,6 +314,7 @@ impl Session {
             }
             effects.push(Effect::Wake(call));
         }
+        self.open.retain(|_, state| !state.output_ended || state.handler == Handler::Runs);
     }
 
     /// SIGTERM: every open call ends now, whatever its handler does.

@@ -217,7 +217,7 @@ impl Port for StreamPort {
     }
 
     fn wait_stopped(&self) -> Status {
-        self.wait(|state| state.session.unstoppable_or_stopped(self.call))
+        self.wait(|state| state.session.give_up(self.call))
     }
 
     #[cfg(feature = "async")]
