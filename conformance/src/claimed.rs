@@ -1,0 +1,112 @@
+//! From the command line to a claim: the manifest or the flags, the sample, the programs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use libfaas::{Encoding, Event, Mode};
+
+use crate::case::Kind;
+use crate::cli::Judge;
+use crate::error::{Error, Result};
+use crate::event::Events;
+use crate::subject::launch::Stage;
+use crate::target::Claim;
+
+/// Reads everything that the options name, and checks it before anything is started.
+pub fn claim(options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
+    let claim = match &options.manifest {
+        Some(file) => from_manifest(file, options, kind, seed)?,
+        None => from_flags(options, kind, seed)?,
+    };
+    if claim.modes != [Mode::Binary] && claim.encodings.is_empty() {
+        return Err(Error::usage(
+            "no encoding is named, and stream and structured mode need one",
+            "give --encoding json, protobuf or capnp (or several)",
+        ));
+    }
+    Ok(claim)
+}
+
+fn from_flags(options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
+    if options.mode.is_empty() {
+        return Err(Error::usage(
+            "neither a manifest nor a mode is named",
+            "give --manifest FILE, or for example --mode stream --encoding json --sample FILE -- COMMAND",
+        ));
+    }
+    if options.command.is_empty() {
+        return Err(Error::usage("there is no command to judge", "give it after `--`, for example `-- python3 main.py`"));
+    }
+    let cwd = std::env::current_dir().map_err(|e| Error::not_judged(format!("the current folder can't be read: {e}"), "run the suite in a folder that exists"))?;
+    let program = Path::new(&options.command[0]).file_name().map(|n| n.to_string_lossy().into_owned());
+    Ok(Claim {
+        name: function_name(&program.unwrap_or_default()),
+        version: None,
+        modes: once_each(&options.mode),
+        encodings: once_each(&options.encoding),
+        features: options.feature.iter().cloned().collect(),
+        concurrency: options.concurrency.unwrap_or(1),
+        sample: sample(options.sample.as_deref(), kind, seed)?,
+        options: flags(options),
+        command: options.command.clone(),
+        stages: vec![Stage::resolve(options.command.clone(), cwd, BTreeMap::new())?],
+    })
+}
+
+/// The sample event: the one that is named, or for a probe the one that it has to know.
+fn sample(file: Option<&Path>, kind: Kind, seed: u64) -> Result<Event> {
+    match (file, kind) {
+        (Some(file), _) => read_sample(file),
+        (None, Kind::Sdk) => Ok(Events::echo_sample(seed)),
+        (None, Kind::Function) => Err(Error::usage(
+            "there is no sample event, and the suite can't know what the function takes",
+            "give --sample FILE, a CloudEvent in JSON, or name one under `samples` in the manifest",
+        )),
+    }
+}
+
+/// Reads an event file in CloudEvents' JSON format.
+pub fn read_sample(file: &Path) -> Result<Event> {
+    const ADVICE: &str = "a sample is one CloudEvent in JSON, for example \
+        {\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/me\",\"type\":\"my.type\",\"data\":{}}";
+    let bytes = std::fs::read(file).map_err(|e| Error::usage(format!("the sample {} can't be read: {e}", file.display()), ADVICE))?;
+    Event::from_json(&bytes).map_err(|e| Error::usage(format!("the sample {} is no CloudEvent: {e}", file.display()), ADVICE))
+}
+
+/// The options that name the subject, as they were given.
+fn flags(options: &Judge) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut add = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    if let Some(file) = &options.manifest {
+        add("--manifest", file.display().to_string());
+    }
+    options.mode.iter().for_each(|m| add("--mode", m.to_string()));
+    options.encoding.iter().for_each(|e| add("--encoding", e.to_string()));
+    options.feature.iter().for_each(|f| add("--feature", f.clone()));
+    if let Some(n) = options.concurrency {
+        add("--concurrency", n.to_string());
+    }
+    if let Some(file) = &options.sample {
+        add("--sample", file.display().to_string());
+    }
+    words
+}
+
+fn once_each<T: Copy + PartialEq>(values: &[T]) -> Vec<T> {
+    let mut seen = Vec::new();
+    for value in values {
+        if !seen.contains(value) {
+            seen.push(*value);
+        }
+    }
+    seen
+}
+
+/// A program's name as a function's name has to look.
+fn function_name(program: &str) -> String {
+    let name: String = program.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
+    match name.trim_matches('-') {
+        "" => "function".to_owned(),
+        name => name.to_owned(),
+    }
+}

@@ -1,0 +1,153 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use libfaas::{Encoding, Mode};
+
+use crate::report::Format;
+
+/// Judges functions, libraries and codecs by the FSI specification, rule by rule.
+///
+/// Exit status: 0 conforming, 1 not, 2 could not judge, 64 usage.
+#[derive(Debug, Parser)]
+#[command(name = "faas-conformance", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Judges any function by its stdio.
+    ///
+    /// With a manifest:      faas-conformance function --manifest function.yaml
+    /// Without:              faas-conformance function --mode binary --sample event.json -- tr a-z A-Z
+    #[command(verbatim_doc_comment)]
+    Function(Judge),
+    /// Judges a library by the probe that was written with it (spec/probe.md).
+    Sdk(Judge),
+    /// Judges an implementation of the encodings by the test vectors (spec/probe.md, "A codec").
+    Codec(Codec),
+    /// Lists the rules, their cases, and what is not tested, with the reasons.
+    List(List),
+    /// Shows a rule with its cases, or a case with its rules, steps and faults.
+    Explain {
+        /// A rule's or a case's identifier, such as `stream-end-once`.
+        id: String,
+    },
+    /// Renders a report that was written with `--report` or `--format json`.
+    Report {
+        /// The JSON report.
+        file: PathBuf,
+        /// The format.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+}
+
+/// Options of `function` and `sdk`.
+#[derive(Debug, Args)]
+pub struct Judge {
+    /// The function's manifest; the command may then be left out.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["mode", "encoding", "feature", "concurrency"])]
+    pub manifest: Option<PathBuf>,
+    /// Without a manifest: a mode that the function has (repeat for several).
+    #[arg(long, value_name = "MODE", value_parser = mode())]
+    pub mode: Vec<Mode>,
+    /// Without a manifest: an encoding that the function has (repeat for several).
+    #[arg(long, value_name = "ENCODING", value_parser = encoding())]
+    pub encoding: Vec<Encoding>,
+    /// An event, as CloudEvents JSON, that the function takes.
+    #[arg(long, value_name = "FILE")]
+    pub sample: Option<PathBuf>,
+    /// Without a manifest: how many calls it takes at once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub concurrency: Option<u32>,
+    /// Without a manifest: a feature that it has, such as `chunks`.
+    #[arg(long, value_name = "FEATURE")]
+    pub feature: Vec<String>,
+    /// How to run.
+    #[command(flatten)]
+    pub run: RunOptions,
+    /// The subject's program and its arguments, started in the current folder.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Options of `codec`.
+#[derive(Debug, Args)]
+pub struct Codec {
+    /// An encoding to judge; all if none is named.
+    #[arg(long, value_name = "ENCODING", value_parser = encoding())]
+    pub encoding: Vec<Encoding>,
+    /// How to run.
+    #[command(flatten)]
+    pub run: RunOptions,
+    /// The codec's program and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Options of every judgement.
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    /// The report on stdout; findings for people are on stderr in any case.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// Only these cases: a name of a case or rule, a part of one, or a glob (repeatable).
+    #[arg(long, value_name = "PATTERN")]
+    pub filter: Vec<String>,
+    /// Not these cases.
+    #[arg(long, value_name = "PATTERN")]
+    pub skip: Vec<String>,
+    /// Only the cases of these profiles, such as `stream/json` or `cancel`.
+    #[arg(long, value_name = "NAME")]
+    pub profile: Vec<String>,
+    /// Cases that are known to fail, a line each; one that passes is reported.
+    #[arg(long, value_name = "FILE")]
+    pub known_failing: Option<PathBuf>,
+    /// Cases at once; as many as the machine has processors if absent.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: Option<u16>,
+    /// Multiplies every time-out: above 1 for slow machines or slow subjects.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
+    pub timeout_scale: f64,
+    /// Where the run's identifiers and sizes come from; the same seed repeats them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=9_007_199_254_740_991))]
+    pub seed: Option<u64>,
+    /// Also writes the JSON report to this file.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Takes the cases from this folder instead of the built-in ones (for writing cases).
+    #[arg(long, value_name = "DIR")]
+    pub cases: Option<PathBuf>,
+}
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only rules and cases whose name, page or role contains this.
+    pub pattern: Option<String>,
+    /// Takes the cases from this folder instead of the built-in ones.
+    #[arg(long, value_name = "DIR")]
+    pub cases: Option<PathBuf>,
+}
+
+fn mode() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(Mode::ALL.iter().map(|m| m.name())).map(|name| name.parse().expect("a possible value"))
+}
+
+fn encoding() -> impl TypedValueParser<Value = Encoding> {
+    PossibleValuesParser::new(Encoding::ALL.iter().map(|e| e.name())).map(|name| name.parse().expect("a possible value"))
+}
+
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if factor.is_finite() && (0.01..=1000.0).contains(&factor) => Ok(factor),
+        _ => Err("a factor between 0.01 and 1000".to_owned()),
+    }
+}

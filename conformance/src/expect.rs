@@ -1,0 +1,123 @@
+//! Patterns: JSON that must be contained in what came.
+//!
+//! An object matches if each of its members does; further members do not matter. `"$any"` matches
+//! whatever is present, `"$absent"` what is not there, `…` in a string any text, `{"$min": N}` and
+//! `{"$max": N}` numbers. Everything else matches what is equal to it.
+
+use serde_json::{Map, Value};
+
+/// The suite's own `producer`; `"$other"` matches any but this.
+pub const PRODUCER: &str = concat!("faas-conformance ", env!("CARGO_PKG_VERSION"));
+
+/// What is wrong with `actual`, in words, or `None` if it matches.
+pub fn mismatch(pattern: &Value, actual: &Value) -> Option<String> {
+    at("", pattern, Some(actual))
+}
+
+fn at(path: &str, pattern: &Value, actual: Option<&Value>) -> Option<String> {
+    let name = if path.is_empty() { "it" } else { path };
+    let Some(actual) = actual else {
+        return match pattern {
+            Value::String(s) if s == "$absent" => None,
+            _ => Some(format!("`{name}` is missing")),
+        };
+    };
+    match pattern {
+        Value::String(s) if s == "$any" => None,
+        Value::String(s) if s == "$absent" => Some(format!("`{name}` is there: {actual}")),
+        Value::String(s) if s == "$other" => (actual.as_str() == Some(PRODUCER))
+            .then(|| format!("`{name}` is the suite's own: the subject sends back what it reads instead of speaking for itself")),
+        Value::String(s) => match actual.as_str() {
+            Some(text) if text_matches(s, text) => None,
+            _ => Some(differs(name, pattern, actual)),
+        },
+        Value::Object(bounds) if is_bounds(bounds) => {
+            let n = actual.as_f64();
+            let min = bounds.get("$min").and_then(Value::as_f64).unwrap_or(f64::MIN);
+            let max = bounds.get("$max").and_then(Value::as_f64).unwrap_or(f64::MAX);
+            (!n.is_some_and(|n| (min..=max).contains(&n))).then(|| differs(name, pattern, actual))
+        }
+        Value::Object(members) => match actual {
+            Value::Object(object) => members.iter().find_map(|(key, pattern)| {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                at(&path, pattern, object.get(key))
+            }),
+            _ => Some(differs(name, pattern, actual)),
+        },
+        Value::Array(items) => match actual {
+            Value::Array(actual) if items.len() == actual.len() => {
+                items.iter().zip(actual).enumerate().find_map(|(n, (p, a))| at(&format!("{name}[{n}]"), p, Some(a)))
+            }
+            _ => Some(differs(name, pattern, actual)),
+        },
+        Value::Number(n) => {
+            let same = n.as_i64().is_some() && n.as_i64() == actual.as_i64()
+                || n.as_u64().is_some() && n.as_u64() == actual.as_u64()
+                || n.as_f64().is_some() && n.as_f64() == actual.as_f64();
+            (!same).then(|| differs(name, pattern, actual))
+        }
+        _ => (pattern != actual).then(|| differs(name, pattern, actual)),
+    }
+}
+
+fn is_bounds(members: &Map<String, Value>) -> bool {
+    !members.is_empty() && members.keys().all(|k| k == "$min" || k == "$max")
+}
+
+fn differs(name: &str, pattern: &Value, actual: &Value) -> String {
+    format!("`{name}` is {}, expected {}", shortened(actual), shortened(pattern))
+}
+
+/// Whether `text` is the pattern, where each `…` of it stands for any text.
+pub fn text_matches(pattern: &str, text: &str) -> bool {
+    let mut pieces = pattern.split('…');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut pieces: Vec<&str> = pieces.collect();
+    let Some(last) = pieces.pop() else { return rest.is_empty() };
+    for piece in pieces {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// JSON for people: its beginning, if it is long.
+pub fn shortened(value: &Value) -> String {
+    const SHOWN: usize = 400;
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}… ({} characters)", &text[..at], text.chars().count()),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn patterns() {
+        let actual = json!({"call": 1, "end": {"code": "OK", "message": "all is well"}, "list": [1, 2]});
+        for pattern in [
+            json!({}),
+            json!({"call": 1.0}),
+            json!({"end": {"message": "all…well"}, "other": "$absent"}),
+            json!({"end": "$any", "list": [1, {"$min": 2}]}),
+        ] {
+            assert_eq!(mismatch(&pattern, &actual), None, "{pattern}");
+        }
+        for (pattern, why) in [
+            (json!({"call": 2}), "`call` is 1, expected 2"),
+            (json!({"end": {"code": "…K…K"}}), "`end.code` is \"OK\", expected \"…K…K\""),
+            (json!({"end": {"reason": "$any"}}), "`end.reason` is missing"),
+            (json!({"end": "$absent"}), "`end` is there: {\"code\":\"OK\",\"message\":\"all is well\"}"),
+            (json!({"list": [1]}), "`list` is [1,2], expected [1]"),
+        ] {
+            assert_eq!(mismatch(&pattern, &actual).as_deref(), Some(why), "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `explain`: one rule with its cases, or one case with its rules and steps.
+
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+use crate::case::{Case, untested};
+use crate::embedded;
+use crate::error::{Error, Result};
+use crate::rule::{Rule, rules};
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// Writes what is known of a rule or a case.
+pub fn explain(id: &str, cases: &[Case], out: &mut dyn Write) -> Result<()> {
+    let id = id.split('#').next().unwrap_or(id);
+    if let Some(rule) = rules().get(id) {
+        let reason = untested()?.get(id).cloned();
+        return explain_rule(rule, cases, reason, out).map_err(gone);
+    }
+    if let Some(case) = cases.iter().find(|c| c.id == id) {
+        return explain_case(case, out).map_err(gone);
+    }
+    let near: Vec<&str> = rules().keys().map(String::as_str).chain(cases.iter().map(|c| c.id.as_str())).filter(|n| n.contains(id)).take(5).collect();
+    let advice = match near[..] {
+        [] => "`faas-conformance list` names them all".to_owned(),
+        _ => format!("did you mean {}?", near.join(", ")),
+    };
+    Err(Error::usage(format!("there is no rule and no case `{id}`"), advice))
+}
+
+fn explain_rule(rule: &Rule, cases: &[Case], untested: Option<String>, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{BOLD}{}{BOLD:#}  {DIM}{}, {}, spec/{}.md{DIM:#}\n\n  {}\n", rule.id, rule.level, rule.role, rule.page, rule.sentence)?;
+    let tests: Vec<&Case> = cases.iter().filter(|c| c.requires.contains(&rule.id)).collect();
+    if tests.is_empty() {
+        return writeln!(out, "No case tests it{}", untested.map_or(".".to_owned(), |reason| format!(": {reason}")));
+    }
+    for case in tests {
+        writeln!(out, "{BOLD}{}{BOLD:#}  {}", case.id, case.title)?;
+        writeln!(out, "  why     {}", flat(&case.why))?;
+        writeln!(out, "  faults  {}", faults(case))?;
+    }
+    Ok(())
+}
+
+fn explain_case(case: &Case, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{BOLD}{}{BOLD:#}  {}\n", case.id, case.title)?;
+    for id in &case.requires {
+        let sentence = rules().get(id).map_or("(no such rule)", |r| &r.sentence);
+        writeln!(out, "  rule    {BOLD}{id}{BOLD:#}: {sentence}")?;
+    }
+    writeln!(out, "  why     {}", flat(&case.why))?;
+    writeln!(out, "  faults  {}\n", faults(case))?;
+    if let Some((_, text)) = embedded::CASES.iter().find(|(id, _)| *id == case.id) {
+        let steps = text.find("steps = ").map_or(*text, |at| &text[at..]);
+        writeln!(out, "{steps}")?;
+    }
+    Ok(())
+}
+
+fn faults(case: &Case) -> String {
+    match case.faults.is_empty() {
+        true => "none".to_owned(),
+        false => case.faults.iter().cloned().collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn gone(e: io::Error) -> Error {
+    Error::not_judged(format!("stdout can't be written: {e}"), "give it somewhere to go")
+}

@@ -1,0 +1,155 @@
+//! `function` and `sdk`: from the options to the report and the exit status.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Instant;
+
+use crate::case::{Case, Kind};
+use crate::claimed;
+use crate::cli::{Judge, RunOptions};
+use crate::error::{Error, Result};
+use crate::exit;
+use crate::known::KnownFailures;
+use crate::report::model::{self, Counts, Report, SubjectInfo, Suite};
+use crate::report::progress::Progress;
+use crate::report::{self, Format, human};
+use crate::runner::{self, Run, Settings};
+use crate::select::Selection;
+use crate::target::Claim;
+
+/// The specification that this suite judges by.
+pub const SPEC: &str = "1.0-draft";
+
+/// Judges a function or a library's probe; gives the exit status.
+pub fn judge(options: &Judge, kind: Kind) -> Result<u8> {
+    let cases = cases(options.run.cases.as_deref())?;
+    let seed = seed(&options.run);
+    let claim = claimed::claim(options, kind, seed)?;
+    let settings = Settings {
+        kind,
+        jobs: jobs(&options.run),
+        scale: options.run.timeout_scale,
+        seed,
+        selection: Selection::new(&options.run.filter, &options.run.skip, &options.run.profile, &cases)?,
+        known: known(&options.run, &cases)?,
+    };
+    check_profiles(&options.run.profile, &claim, &cases)?;
+    let begin = Instant::now();
+    let date = now();
+    let run = observed(|to| runner::run(&claim, &cases, &settings, to));
+    let report = Report {
+        spec: SPEC.to_owned(),
+        suite: Suite { name: "faas-conformance".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        subject: subject(&claim, kind, run.producer.clone()),
+        seed,
+        date,
+        duration_ms: begin.elapsed().as_millis() as u64,
+        profiles: model::profiles(&run.results),
+        summary: Counts::of(&run.results),
+        results: run.results.clone(),
+    };
+    finish(&report, &options.run, run.interrupted)
+}
+
+/// The cases of a folder, or the built-in ones.
+pub fn cases(dir: Option<&Path>) -> Result<Vec<Case>> {
+    match dir {
+        Some(dir) => Case::from_dir(dir),
+        None => Case::embedded(),
+    }
+}
+
+/// Runs with someone watching: progress on stderr.
+pub fn observed(run: impl FnOnce(&mpsc::Sender<runner::RunEvent>) -> Run + Send) -> Run {
+    let (to, from) = mpsc::channel();
+    let mut progress = Progress::start();
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(move || run(&to));
+        from.iter().for_each(|event| progress.event(&event));
+        progress.finish();
+        worker.join().expect("the runner does not panic")
+    })
+}
+
+/// Writes the report wherever it was asked for, and gives the exit status.
+pub fn finish(report: &Report, options: &RunOptions, interrupted: bool) -> Result<u8> {
+    let mut err = anstream::stderr().lock();
+    // stderr gone means that nobody is reading.
+    let _ = human::verdict(report, &mut err);
+    if options.format != Format::Human {
+        report::write(report, options.format, &mut std::io::stdout().lock()).map_err(|e| unwritable("stdout", e))?;
+    }
+    if let Some(file) = &options.report {
+        let mut text = Vec::new();
+        report::write(report, Format::Json, &mut text).map_err(|e| unwritable("the report", e))?;
+        std::fs::write(file, text).map_err(|e| unwritable(&file.display().to_string(), e))?;
+    }
+    if interrupted {
+        return Err(Error::not_judged("the suite was interrupted", "run it again for a verdict; what is printed above holds"));
+    }
+    let counts = &report.summary;
+    Ok(if counts.fail > 0 {
+        exit::NOT_CONFORMING
+    } else if counts.error > 0 {
+        exit::NOT_JUDGED
+    } else if counts.judged() == 0 {
+        let _ = writeln!(err, "No case was judged: nothing is known about this subject.");
+        exit::NOT_JUDGED
+    } else {
+        exit::CONFORMING
+    })
+}
+
+fn unwritable(what: &str, e: std::io::Error) -> Error {
+    Error::not_judged(format!("{what} can't be written: {e}"), "give the report somewhere to go")
+}
+
+/// A profile that nothing belongs to would silently run nothing.
+fn check_profiles(wanted: &[String], claim: &Claim, cases: &[Case]) -> Result<()> {
+    let known: std::collections::BTreeSet<String> =
+        claim.targets().into_iter().flat_map(|target| cases.iter().flat_map(move |case| claim.profiles(case, target))).collect();
+    match wanted.iter().find(|name| !known.contains(*name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::usage(
+            format!("the subject has no profile `{name}`"),
+            format!("what it claims can be in {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+        )),
+    }
+}
+
+/// The seed that was given, or one of the system's.
+pub fn seed(options: &RunOptions) -> u64 {
+    // Short enough to be typed again.
+    options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000))
+}
+
+/// How many cases run at once.
+pub fn jobs(options: &RunOptions) -> usize {
+    match options.jobs {
+        Some(jobs) => jobs.into(),
+        None => std::thread::available_parallelism().map_or(2, Into::into),
+    }
+}
+
+/// The list of known failures that was given, if any.
+pub fn known(options: &RunOptions, cases: &[Case]) -> Result<KnownFailures> {
+    options.known_failing.as_deref().map_or(Ok(KnownFailures::default()), |file| KnownFailures::read(file, cases))
+}
+
+/// The time, to the second, in UTC.
+pub fn now() -> String {
+    let now = jiff::Timestamp::now();
+    format!("{}", now.round(jiff::Unit::Second).unwrap_or(now))
+}
+
+fn subject(claim: &Claim, kind: Kind, producer: Option<String>) -> SubjectInfo {
+    let command = claim.stages.iter().map(|stage| stage.argv.clone()).collect::<Vec<_>>().join(&"|".to_owned());
+    SubjectInfo {
+        kind: if kind == Kind::Function { "function" } else { "sdk" }.to_owned(),
+        command,
+        name: Some(claim.name.clone()),
+        version: claim.version.clone(),
+        producer,
+    }
+}

@@ -1,0 +1,31 @@
+//! The FSI conformance suite: judges functions, libraries and codecs by the rules of `spec/`.
+//!
+//! The command line is `faas-conformance`; this library is its inside, for its own tests.
+//! A run goes: [`cli`] → [`claimed`] (what is judged) → [`runner`] (which cases, in which order) →
+//! [`script`] (one case's steps) on a [`subject`] (its processes) → [`report`].
+
+pub mod case;
+pub mod claimed;
+pub mod cli;
+mod embedded;
+pub mod error;
+pub mod event;
+pub mod exit;
+pub mod expect;
+pub mod explain;
+pub mod incoming;
+pub mod interrupt;
+pub mod judge;
+pub mod known;
+pub mod list;
+pub mod outgoing;
+pub mod report;
+pub mod reproduce;
+pub mod rule;
+pub mod runner;
+pub mod script;
+pub mod select;
+pub mod step;
+pub mod subject;
+pub mod target;
+pub mod transcript;

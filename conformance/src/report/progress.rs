@@ -1,0 +1,57 @@
+//! The progress bar, on a terminal.
+
+use std::io::{IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::human;
+use super::model::Counts;
+use crate::runner::RunEvent;
+
+/// Shows the run as it goes: findings at once, and a bar below them if stderr is a terminal.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    counts: Counts,
+}
+
+impl Progress {
+    /// Nothing has happened yet.
+    pub fn start() -> Progress {
+        let bar = ProgressBar::hidden();
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").expect("a constant template");
+        bar.set_style(style);
+        if std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        Progress { bar, counts: Counts::default() }
+    }
+
+    /// Shows an event.
+    pub fn event(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::Started(total) => self.bar.set_length(*total as u64),
+            RunEvent::Finished(result) => {
+                let one = Counts::of([&**result]);
+                self.counts.pass += one.pass;
+                self.counts.fail += one.fail + one.error;
+                self.counts.warn += one.warn;
+                self.bar.inc(1);
+                self.bar.set_message(format!("{} passed, {} failed", self.counts.pass, self.counts.fail));
+                if result.verdict.is_finding() {
+                    let mut text = Vec::new();
+                    self.bar.suspend(|| {
+                        // stderr gone means that nobody is reading.
+                        let _ = human::finding(result, &mut text);
+                        let _ = anstream::stderr().write_all(&text);
+                    });
+                }
+            }
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

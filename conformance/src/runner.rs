@@ -1,0 +1,284 @@
+//! Runs cases: which apply, in which order, several at once; tells what happens as events.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use crate::case::{Case, Kind};
+use crate::event::Events;
+use crate::known::KnownFailures;
+use crate::report::model::{CaseResult, Verdict};
+use crate::reproduce;
+use crate::rule::Level;
+use crate::script::{Finding, Script, Stop};
+use crate::select::Selection;
+use crate::step::Step;
+use crate::target::{Claim, Target};
+
+/// What happens during a run, for whoever shows it.
+#[derive(Debug)]
+pub enum RunEvent {
+    /// So many cases will be run.
+    Started(usize),
+    /// A case ended.
+    Finished(Box<CaseResult>),
+}
+
+/// How to run.
+#[derive(Debug)]
+pub struct Settings {
+    /// The subcommand: which cases are meant for the subject.
+    pub kind: Kind,
+    /// Cases at once.
+    pub jobs: usize,
+    /// Factor on every time-out.
+    pub scale: f64,
+    /// What the run's identifiers and sizes come from.
+    pub seed: u64,
+    /// What to run.
+    pub selection: Selection,
+    /// What is expected to fail.
+    pub known: KnownFailures,
+}
+
+/// What a run found.
+#[derive(Debug)]
+pub struct Run {
+    /// One per case and target, in the order of their identifiers.
+    pub results: Vec<CaseResult>,
+    /// What the subject's hello said of its maker.
+    pub producer: Option<String>,
+    /// Whether a signal ended it early.
+    pub interrupted: bool,
+}
+
+struct Runner<'a> {
+    claim: &'a Claim,
+    settings: &'a Settings,
+    events: Events,
+    to: &'a Sender<RunEvent>,
+    producer: std::sync::Mutex<Option<String>>,
+    interrupted: std::sync::atomic::AtomicBool,
+}
+
+/// One case on one target.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    case: &'a Case,
+    target: Target,
+}
+
+/// Judges a claim by the selected cases.
+pub fn run(claim: &Claim, cases: &[Case], settings: &Settings, to: &Sender<RunEvent>) -> Run {
+    let runner = Runner {
+        claim,
+        settings,
+        events: Events::new(settings.seed, claim.sample.clone()),
+        to,
+        producer: Default::default(),
+        interrupted: Default::default(),
+    };
+    let mut results = runner.run(cases);
+    results.sort_by(|a, b| a.id.cmp(&b.id));
+    let producer = runner.producer.lock().expect("no holder panics").clone();
+    Run { results, producer, interrupted: runner.interrupted.into_inner() }
+}
+
+impl Runner<'_> {
+    fn run(&self, cases: &[Case]) -> Vec<CaseResult> {
+        let mut results = Vec::new();
+        let mut jobs = Vec::new();
+        for target in self.claim.targets() {
+            for case in cases.iter().filter(|case| self.concerns(case, target)) {
+                let job = Job { case, target };
+                match self.claim.lacks(case) {
+                    Some(reason) => results.push(self.not_applicable(job, reason)),
+                    None => jobs.push(job),
+                }
+            }
+        }
+        // Nobody minds if the receiver is gone: the results are returned as well.
+        let _ = self.to.send(RunEvent::Started(jobs.len()));
+        let (gates, others): (Vec<Job<'_>>, Vec<Job<'_>>) = jobs.into_iter().partition(|job| job.case.gate);
+        let mut shut: Vec<(Target, String)> = Vec::new();
+        for gate in gates {
+            let result = match shut.iter().find(|(target, _)| *target == gate.target) {
+                Some((_, by)) => self.not_applicable(gate, not_judged(by)),
+                None => self.judge(gate),
+            };
+            // A gate that is broken, even knowingly, leaves nothing to judge behind it.
+            if matches!(result.verdict, Verdict::Fail | Verdict::Error | Verdict::KnownFail) {
+                shut.push((gate.target, gate.case.id.clone()));
+            }
+            results.push(self.tell(result));
+        }
+        let (blocked, open): (Vec<Job<'_>>, Vec<Job<'_>>) =
+            others.into_iter().partition(|job| shut.iter().any(|(target, _)| *target == job.target));
+        for job in blocked {
+            let by = &shut.iter().find(|(target, _)| *target == job.target).expect("partitioned by it").1;
+            results.push(self.tell(self.not_applicable(job, not_judged(by))));
+        }
+        results.extend(self.parallel(&open));
+        results
+    }
+
+    fn parallel(&self, jobs: &[Job<'_>]) -> Vec<CaseResult> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut results = Vec::new();
+            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if self.interrupted.load(Ordering::Relaxed) {
+                    break;
+                }
+                results.push(self.tell(self.judge(*job)));
+            }
+            results
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.settings.jobs.clamp(1, jobs.len().max(1))).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().flat_map(|w| w.join().expect("a worker does not panic")).collect()
+        })
+    }
+
+    /// Whether a case is meant for this subject in this mode and encoding, and was asked for.
+    fn concerns(&self, case: &Case, target: Target) -> bool {
+        let kind = case.subject == Kind::Function || self.settings.kind == Kind::Sdk;
+        let encoded = target.mode == libfaas::Mode::Binary
+            || case.encodings.as_ref().is_none_or(|e| e.contains(&target.encoding)) && has_bytes(&case.steps, target);
+        let profiles = self.claim.profiles(case, target);
+        kind && case.modes.contains(&target.mode) && encoded && self.settings.selection.takes(case, target, &profiles)
+    }
+
+    fn judge(&self, job: Job<'_>) -> CaseResult {
+        let begin = Instant::now();
+        let mut script = Script::new(self.claim, job.target, &self.events, self.settings.scale);
+        let outcome = match starts(&job.case.steps) {
+            true => Ok(()),
+            false => script.run(&[Step::Start(Default::default())]),
+        };
+        let outcome = outcome.and_then(|()| script.run(&job.case.steps));
+        let mut result = self.result(job, Verdict::Pass);
+        if let Some(producer) = script.producer() {
+            let mut known = self.producer.lock().expect("no holder panics");
+            known.get_or_insert_with(|| producer.to_owned());
+        }
+        match outcome {
+            Ok(()) => {}
+            Err(Stop::Finding(finding)) => self.find(&mut result, job, finding, &script),
+            Err(Stop::Suite(reason)) => {
+                result.verdict = Verdict::Error;
+                result.reason = Some(reason);
+            }
+            Err(Stop::Interrupted) => {
+                self.interrupted.store(true, Ordering::Relaxed);
+                result.verdict = Verdict::Error;
+                result.reason = Some("the suite was interrupted".to_owned());
+            }
+        }
+        self.compare_with_known(&mut result, job);
+        drop(script);
+        result.duration_ms = begin.elapsed().as_millis() as u64;
+        result
+    }
+
+    fn find(&self, result: &mut CaseResult, job: Job<'_>, finding: Finding, script: &Script<'_>) {
+        result.verdict = if job.case.level() == Level::Must { Verdict::Fail } else { Verdict::Warn };
+        let also = finding.rule.filter(|rule| !result.rules.contains(rule));
+        result.expected = Some(finding.expected);
+        result.actual = Some(match also {
+            Some(rule) => format!("{} (this breaks {rule})", finding.actual),
+            None => finding.actual,
+        });
+        result.hint = finding.hint;
+        result.reproduce = Some(reproduce::line(self.claim, self.settings, &result.id));
+        let Some(subject) = script.subject() else { return };
+        result.transcript = subject.transcript.entries().map(Into::into).collect();
+        let (stderr, total) = subject.stderr();
+        if total > 0 {
+            result.stderr = Some(last_bytes(&stderr, 4096));
+        }
+        result.exit = Some(subject.exit().map(Into::into));
+        if subject.exit().is_some() {
+            let left = subject.survivors();
+            if !left.is_empty() {
+                let note = format!("It left behind {}; the suite killed what was left.", left.join(", "));
+                result.hint = Some(result.hint.take().map_or(note.clone(), |hint| format!("{hint} {note}")));
+            }
+        }
+    }
+
+    fn compare_with_known(&self, result: &mut CaseResult, job: Job<'_>) {
+        if !self.settings.known.contains(&job.case.id, &result.id) {
+            return;
+        }
+        match result.verdict {
+            Verdict::Fail | Verdict::Warn => {
+                result.verdict = Verdict::KnownFail;
+                result.reason = Some("it is on the list of known failures".to_owned());
+            }
+            Verdict::Pass => {
+                result.verdict = Verdict::Fail;
+                result.reason = Some("it is on the list of known failures, and passes".to_owned());
+                result.expected = Some("a failure, because the case is on the list of known failures".to_owned());
+                result.actual = Some("it passes: take it off the list".to_owned());
+                result.reproduce = Some(reproduce::line(self.claim, self.settings, &result.id));
+            }
+            _ => {}
+        }
+    }
+
+    fn not_applicable(&self, job: Job<'_>, reason: String) -> CaseResult {
+        CaseResult { reason: Some(reason), ..self.result(job, Verdict::NotApplicable) }
+    }
+
+    fn result(&self, job: Job<'_>, verdict: Verdict) -> CaseResult {
+        CaseResult {
+            id: format!("{}#{}", job.case.id, job.target.profile()),
+            profile: Some(job.target.profile()),
+            rules: job.case.requires.clone(),
+            level: if job.case.level() == Level::Must { "MUST" } else { "SHOULD" }.to_owned(),
+            verdict,
+            reason: None,
+            duration_ms: 0,
+            expected: None,
+            actual: None,
+            hint: None,
+            transcript: Vec::new(),
+            stderr: None,
+            exit: None,
+            reproduce: None,
+            profiles: self.claim.profiles(job.case, job.target),
+        }
+    }
+
+    fn tell(&self, result: CaseResult) -> CaseResult {
+        let _ = self.to.send(RunEvent::Finished(Box::new(result.clone())));
+        result
+    }
+}
+
+fn not_judged(by: &str) -> String {
+    format!("not judged, because {by} failed")
+}
+
+/// Whether a case's `raw` steps have bytes for the encoding.
+fn has_bytes(steps: &[Step], target: Target) -> bool {
+    steps.iter().all(|step| match step {
+        Step::Raw(raw) => crate::outgoing::raw(&raw.raw, target.encoding).is_some(),
+        Step::Repeat(repeat) => has_bytes(&repeat.steps, target),
+        _ => true,
+    })
+}
+
+/// Whether a case starts its subject itself.
+fn starts(steps: &[Step]) -> bool {
+    matches!(steps.first(), Some(Step::Start(_) | Step::Invoke(_)))
+}
+
+fn last_bytes(text: &str, count: usize) -> String {
+    let mut from = text.len().saturating_sub(count);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    text[from..].to_owned()
+}
