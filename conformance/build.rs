@@ -26,8 +26,14 @@ fn embed(out: &mut impl Write, name: &str, dir: &Path, ending: &str) -> io::Resu
     files.sort();
     writeln!(out, "pub(crate) static {name}: &[(&str, &str)] = &[")?;
     for file in files {
-        let id = file.strip_prefix(dir).expect("found below it").with_extension("");
-        let id = id.to_str().expect("paths of the repository are UTF-8").replace('\\', "/");
+        let id = file
+            .strip_prefix(dir)
+            .expect("found below it")
+            .with_extension("");
+        let id = id
+            .to_str()
+            .expect("paths of the repository are UTF-8")
+            .replace('\\', "/");
         writeln!(out, "    ({id:?}, include_str!({file:?})),")?;
     }
     writeln!(out, "];")

@@ -79,11 +79,16 @@ where
     T: std::str::FromStr,
 {
     let names = Vec::<String>::deserialize(input)?;
-    let read = |name: &String| name.parse().map_err(|_| serde::de::Error::custom(format!("there is no {name:?} here")));
+    let read = |name: &String| {
+        name.parse()
+            .map_err(|_| serde::de::Error::custom(format!("there is no {name:?} here")))
+    };
     names.iter().map(read).collect()
 }
 
-fn some_names<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Option<Vec<Encoding>>, D::Error> {
+fn some_names<'de, D: serde::Deserializer<'de>>(
+    input: D,
+) -> Result<Option<Vec<Encoding>>, D::Error> {
     names(input).map(Some)
 }
 
@@ -118,7 +123,10 @@ impl Case {
     /// The cases in a folder, laid out like `cases/`.
     pub fn from_dir(dir: &Path) -> Result<Vec<Case>> {
         let unreadable = |path: &Path, e: std::io::Error| {
-            Error::usage(format!("{} can't be read: {e}", path.display()), "give a folder laid out like conformance/cases")
+            Error::usage(
+                format!("{} can't be read: {e}", path.display()),
+                "give a folder laid out like conformance/cases",
+            )
         };
         let mut cases = Vec::new();
         for page in std::fs::read_dir(dir).map_err(|e| unreadable(dir, e))? {
@@ -130,7 +138,10 @@ impl Case {
                 let file = file.map_err(|e| unreadable(&page, e))?.path();
                 if file.extension().is_some_and(|e| e == "toml") {
                     let text = std::fs::read_to_string(&file).map_err(|e| unreadable(&file, e))?;
-                    let id = file.strip_prefix(dir).expect("found below it").with_extension("");
+                    let id = file
+                        .strip_prefix(dir)
+                        .expect("found below it")
+                        .with_extension("");
                     cases.push(Case::parse(&id.to_string_lossy(), &text)?);
                 }
             }
@@ -155,6 +166,9 @@ pub fn untested() -> Result<BTreeMap<String, String>> {
         return Ok(BTreeMap::new());
     };
     toml::from_str(text).map_err(|e| {
-        Error::not_judged(format!("cases/untested.toml can't be read: {e}"), "each row is RULE = \"reason\"")
+        Error::not_judged(
+            format!("cases/untested.toml can't be read: {e}"),
+            "each row is RULE = \"reason\"",
+        )
     })
 }

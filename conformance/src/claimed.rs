@@ -1,6 +1,6 @@
 //! From the command line to a claim: the manifest or the flags, the sample, the programs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use libfaas::{Encoding, Event, Mode};
@@ -9,6 +9,7 @@ use crate::case::Kind;
 use crate::cli::Judge;
 use crate::error::{Error, Result};
 use crate::event::Events;
+use crate::manifest::{self, Manifest};
 use crate::subject::launch::Stage;
 use crate::target::Claim;
 
@@ -35,10 +36,14 @@ fn from_flags(options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
         ));
     }
     if options.command.is_empty() {
-        return Err(Error::usage("there is no command to judge", "give it after `--`, for example `-- python3 main.py`"));
+        return Err(Error::usage(
+            "there is no command to judge",
+            "give it after `--`, for example `-- python3 main.py`",
+        ));
     }
-    let cwd = std::env::current_dir().map_err(|e| Error::not_judged(format!("the current folder can't be read: {e}"), "run the suite in a folder that exists"))?;
-    let program = Path::new(&options.command[0]).file_name().map(|n| n.to_string_lossy().into_owned());
+    let program = Path::new(&options.command[0])
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned());
     Ok(Claim {
         name: function_name(&program.unwrap_or_default()),
         version: None,
@@ -49,7 +54,67 @@ fn from_flags(options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
         sample: sample(options.sample.as_deref(), kind, seed)?,
         options: flags(options),
         command: options.command.clone(),
-        stages: vec![Stage::resolve(options.command.clone(), cwd, BTreeMap::new())?],
+        stages: vec![Stage::resolve(
+            options.command.clone(),
+            current_folder()?,
+            BTreeMap::new(),
+        )?],
+    })
+}
+
+fn from_manifest(file: &Path, options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
+    let manifest = Manifest::read(file)?;
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let folder = folder.canonicalize().map_err(|e| {
+        Error::usage(
+            format!("{} can't be read: {e}", folder.display()),
+            "give the manifest's path",
+        )
+    })?;
+    let sample = match (&options.sample, manifest.samples.first()) {
+        (None, Some(sample)) => read_sample(&folder.join(sample))?,
+        (given, _) => sample(given.as_deref(), kind, seed)?,
+    };
+    let stages = if options.command.is_empty() {
+        let resolve = |stage: manifest::Stage| {
+            let env = manifest.env.clone().into_iter().chain(stage.env).collect();
+            Stage::resolve(stage.command, folder.clone(), env)
+        };
+        manifest
+            .stages()
+            .into_iter()
+            .map(resolve)
+            .collect::<Result<_>>()?
+    } else {
+        vec![Stage::resolve(
+            options.command.clone(),
+            current_folder()?,
+            manifest.env.clone(),
+        )?]
+    };
+    Ok(Claim {
+        name: manifest.name.clone(),
+        version: manifest.version.clone(),
+        modes: once_each(&manifest.modes()),
+        encodings: once_each(&manifest.encodings()),
+        features: manifest.features.clone(),
+        concurrency: manifest.concurrency,
+        sample,
+        options: flags(options),
+        command: options.command.clone(),
+        stages,
+    })
+}
+
+fn current_folder() -> Result<PathBuf> {
+    std::env::current_dir().map_err(|e| {
+        Error::not_judged(
+            format!("the current folder can't be read: {e}"),
+            "run the suite in a folder that exists",
+        )
     })
 }
 
@@ -69,8 +134,18 @@ fn sample(file: Option<&Path>, kind: Kind, seed: u64) -> Result<Event> {
 pub fn read_sample(file: &Path) -> Result<Event> {
     const ADVICE: &str = "a sample is one CloudEvent in JSON, for example \
         {\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/me\",\"type\":\"my.type\",\"data\":{}}";
-    let bytes = std::fs::read(file).map_err(|e| Error::usage(format!("the sample {} can't be read: {e}", file.display()), ADVICE))?;
-    Event::from_json(&bytes).map_err(|e| Error::usage(format!("the sample {} is no CloudEvent: {e}", file.display()), ADVICE))
+    let bytes = std::fs::read(file).map_err(|e| {
+        Error::usage(
+            format!("the sample {} can't be read: {e}", file.display()),
+            ADVICE,
+        )
+    })?;
+    Event::decode(bytes, Encoding::Json, &libfaas::Limits::default()).map_err(|e| {
+        Error::usage(
+            format!("the sample {} is no CloudEvent: {e}", file.display()),
+            ADVICE,
+        )
+    })
 }
 
 /// The options that name the subject, as they were given.
@@ -80,9 +155,18 @@ fn flags(options: &Judge) -> Vec<String> {
     if let Some(file) = &options.manifest {
         add("--manifest", file.display().to_string());
     }
-    options.mode.iter().for_each(|m| add("--mode", m.to_string()));
-    options.encoding.iter().for_each(|e| add("--encoding", e.to_string()));
-    options.feature.iter().for_each(|f| add("--feature", f.clone()));
+    options
+        .mode
+        .iter()
+        .for_each(|m| add("--mode", m.to_string()));
+    options
+        .encoding
+        .iter()
+        .for_each(|e| add("--encoding", e.to_string()));
+    options
+        .feature
+        .iter()
+        .for_each(|f| add("--feature", f.clone()));
     if let Some(n) = options.concurrency {
         add("--concurrency", n.to_string());
     }
@@ -104,7 +188,12 @@ fn once_each<T: Copy + PartialEq>(values: &[T]) -> Vec<T> {
 
 /// A program's name as a function's name has to look.
 fn function_name(program: &str) -> String {
-    let name: String = program.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
+    let name: String = program
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(63)
+        .collect();
     match name.trim_matches('-') {
         "" => "function".to_owned(),
         name => name.to_owned(),

@@ -30,8 +30,6 @@ pub enum Command {
     Function(Judge),
     /// Judges a library by the probe that was written with it (spec/probe.md).
     Sdk(Judge),
-    /// Judges an implementation of the encodings by the test vectors (spec/probe.md, "A codec").
-    Codec(Codec),
     /// Lists the rules, their cases, and what is not tested, with the reasons.
     List(List),
     /// Shows a rule with its cases, or a case with its rules, steps and faults.
@@ -75,20 +73,6 @@ pub struct Judge {
     pub run: RunOptions,
     /// The subject's program and its arguments, started in the current folder.
     #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<String>,
-}
-
-/// Options of `codec`.
-#[derive(Debug, Args)]
-pub struct Codec {
-    /// An encoding to judge; all if none is named.
-    #[arg(long, value_name = "ENCODING", value_parser = encoding())]
-    pub encoding: Vec<Encoding>,
-    /// How to run.
-    #[command(flatten)]
-    pub run: RunOptions,
-    /// The codec's program and its arguments.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }
 
@@ -138,11 +122,13 @@ pub struct List {
 }
 
 fn mode() -> impl TypedValueParser<Value = Mode> {
-    PossibleValuesParser::new(Mode::ALL.iter().map(|m| m.name())).map(|name| name.parse().expect("a possible value"))
+    PossibleValuesParser::new(Mode::ALL.iter().map(|m| m.name()))
+        .map(|name| name.parse().expect("a possible value"))
 }
 
 fn encoding() -> impl TypedValueParser<Value = Encoding> {
-    PossibleValuesParser::new(Encoding::ALL.iter().map(|e| e.name())).map(|name| name.parse().expect("a possible value"))
+    PossibleValuesParser::new(Encoding::ALL.iter().map(|e| e.name()))
+        .map(|name| name.parse().expect("a possible value"))
 }
 
 fn scale(text: &str) -> Result<f64, String> {

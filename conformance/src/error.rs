@@ -17,12 +17,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// The person's input is wrong.
     pub fn usage(what: impl Into<String>, advice: impl Into<String>) -> Error {
-        Error { what: what.into(), advice: advice.into(), exit: exit::USAGE }
+        Error {
+            what: what.into(),
+            advice: advice.into(),
+            exit: exit::USAGE,
+        }
     }
 
     /// The input is right and still no verdict is possible.
     pub fn not_judged(what: impl Into<String>, advice: impl Into<String>) -> Error {
-        Error { what: what.into(), advice: advice.into(), exit: exit::NOT_JUDGED }
+        Error {
+            what: what.into(),
+            advice: advice.into(),
+            exit: exit::NOT_JUDGED,
+        }
     }
 
     /// The exit status that the suite ends with.

@@ -18,7 +18,9 @@ impl Events {
 
     /// The sample that stands for itself where the probe is judged: an event to echo.
     pub fn echo_sample(seed: u64) -> Event {
-        probe_echo(seed, "text").build().expect("valid by construction")
+        probe_echo(seed, "text")
+            .build()
+            .expect("valid by construction")
     }
 
     /// The event of a name, such as `$sample`; `None` if there is none of that name.
@@ -29,7 +31,7 @@ impl Events {
             "$empty" => Event::builder(self.id("empty"), "/suite", "fsi.probe.echo"),
             "$json" => Event::builder(self.id("json"), "/suite", "fsi.probe.echo")
                 .datacontenttype("application/json")
-                .data(json!({"list": [1, 2.50, "three", null, true], "text": "naïve ☃", "nested": {"a": {"b": []}}})),
+                .json(&json!({"list": [1, 2.50, "three", null, true], "text": "naïve ☃", "nested": {"a": {"b": []}}})),
             "$binary" => Event::builder(self.id("binary"), "/suite", "fsi.probe.echo")
                 .datacontenttype("application/octet-stream")
                 // Every byte value, so also line feeds, NUL, and no UTF-8.
@@ -43,7 +45,10 @@ impl Events {
     /// An event for the probe: `{"$probe": "emit", "data": …}`, or with `"size"`: that many bytes of
     /// binary data, or `"characters"`: text of that many two-byte characters.
     pub fn probe(&self, spec: &serde_json::Map<String, Value>) -> Result<Event, String> {
-        let name = spec.get("$probe").and_then(Value::as_str).ok_or("`$probe` names one of the probe's types")?;
+        let name = spec
+            .get("$probe")
+            .and_then(Value::as_str)
+            .ok_or("`$probe` names one of the probe's types")?;
         let id = match spec.get("id") {
             Some(id) => id.as_str().ok_or("`id` is a string")?.to_owned(),
             None => self.id(name),
@@ -52,14 +57,22 @@ impl Events {
         for (key, value) in spec {
             event = match (key.as_str(), value.as_u64()) {
                 ("$probe" | "id", _) => event,
-                ("data", _) => event.datacontenttype("application/json").data(value.clone()),
+                ("data", _) => event.datacontenttype("application/json").json(value),
                 ("size", Some(size)) => {
                     let mut random = fastrand::Rng::with_seed(self.seed ^ size);
-                    let data: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(size as usize).collect();
+                    let data: Vec<u8> = std::iter::repeat_with(|| random.u8(..))
+                        .take(size as usize)
+                        .collect();
                     event.datacontenttype("application/octet-stream").data(data)
                 }
-                ("characters", Some(n)) => event.datacontenttype("text/plain").data("é".repeat(n as usize)),
-                _ => return Err(format!("`{key}` is none of `id`, `data`, `size`, `characters`")),
+                ("characters", Some(n)) => event
+                    .datacontenttype("text/plain")
+                    .data("é".repeat(n as usize)),
+                _ => {
+                    return Err(format!(
+                        "`{key}` is none of `id`, `data`, `size`, `characters`"
+                    ));
+                }
             };
         }
         event.build().map_err(|e| e.to_string())
@@ -86,20 +99,24 @@ impl Events {
     /// All seven attribute types, and every optional attribute.
     fn typed(&self) -> libfaas::EventBuilder {
         let time = Timestamp::from_unix(1_700_000_000, 123_456_789).expect("in range");
-        Event::builder(self.id("typed"), "https://example.org/suite?q=1#f", "fsi.probe.echo")
-            .subject("über/alles")
-            .time("2024-02-29T23:59:59.5Z")
-            .datacontenttype("text/plain; charset=utf-8")
-            .dataschema("https://example.org/schema/1")
-            .attribute("aboolean", AttributeValue::Boolean(true))
-            .attribute("abooleanfalse", AttributeValue::Boolean(false))
-            .attribute("ainteger", AttributeValue::Integer(i32::MIN))
-            .attribute("astring", AttributeValue::String("line ☃".into()))
-            .attribute("abinary", AttributeValue::Binary(vec![0, 10, 255].into()))
-            .attribute("auri", AttributeValue::Uri("urn:isbn:0451450523".into()))
-            .attribute("auriref", AttributeValue::UriRef("../relative?x".into()))
-            .attribute("atimestamp", AttributeValue::Timestamp(time))
-            .data(Data::Text("with types".into()))
+        Event::builder(
+            self.id("typed"),
+            "https://example.org/suite?q=1#f",
+            "fsi.probe.echo",
+        )
+        .subject("über/alles")
+        .time("2024-02-29T23:59:59.5Z")
+        .datacontenttype("text/plain; charset=utf-8")
+        .dataschema("https://example.org/schema/1")
+        .attribute("aboolean", AttributeValue::Boolean(true))
+        .attribute("abooleanfalse", AttributeValue::Boolean(false))
+        .attribute("ainteger", AttributeValue::Integer(i32::MIN))
+        .attribute("astring", AttributeValue::String("line ☃".into()))
+        .attribute("abinary", AttributeValue::Binary(vec![0, 10, 255].into()))
+        .attribute("auri", AttributeValue::Uri("urn:isbn:0451450523".into()))
+        .attribute("auriref", AttributeValue::UriRef("../relative?x".into()))
+        .attribute("atimestamp", AttributeValue::Timestamp(time))
+        .data(Data::Text("with types".into()))
     }
 }
 

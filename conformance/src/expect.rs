@@ -65,16 +65,24 @@ fn is_bounds(members: &Map<String, Value>) -> bool {
 }
 
 fn differs(name: &str, pattern: &Value, actual: &Value) -> String {
-    format!("`{name}` is {}, expected {}", shortened(actual), shortened(pattern))
+    format!(
+        "`{name}` is {}, expected {}",
+        shortened(actual),
+        shortened(pattern)
+    )
 }
 
 /// Whether `text` is the pattern, where each `…` of it stands for any text.
 pub fn text_matches(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('…');
     let first = pieces.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
     let mut pieces: Vec<&str> = pieces.collect();
-    let Some(last) = pieces.pop() else { return rest.is_empty() };
+    let Some(last) = pieces.pop() else {
+        return rest.is_empty();
+    };
     for piece in pieces {
         match rest.find(piece) {
             Some(at) => rest = &rest[at + piece.len()..],
@@ -101,7 +109,8 @@ mod tests {
 
     #[test]
     fn patterns() {
-        let actual = json!({"call": 1, "end": {"code": "OK", "message": "all is well"}, "list": [1, 2]});
+        let actual =
+            json!({"call": 1, "end": {"code": "OK", "message": "all is well"}, "list": [1, 2]});
         for pattern in [
             json!({}),
             json!({"call": 1.0}),
@@ -112,12 +121,25 @@ mod tests {
         }
         for (pattern, why) in [
             (json!({"call": 2}), "`call` is 1, expected 2"),
-            (json!({"end": {"code": "…K…K"}}), "`end.code` is \"OK\", expected \"…K…K\""),
-            (json!({"end": {"reason": "$any"}}), "`end.reason` is missing"),
-            (json!({"end": "$absent"}), "`end` is there: {\"code\":\"OK\",\"message\":\"all is well\"}"),
+            (
+                json!({"end": {"code": "…K…K"}}),
+                "`end.code` is \"OK\", expected \"…K…K\"",
+            ),
+            (
+                json!({"end": {"reason": "$any"}}),
+                "`end.reason` is missing",
+            ),
+            (
+                json!({"end": "$absent"}),
+                "`end` is there: {\"code\":\"OK\",\"message\":\"all is well\"}",
+            ),
             (json!({"list": [1]}), "`list` is [1,2], expected [1]"),
         ] {
-            assert_eq!(mismatch(&pattern, &actual).as_deref(), Some(why), "{pattern}");
+            assert_eq!(
+                mismatch(&pattern, &actual).as_deref(),
+                Some(why),
+                "{pattern}"
+            );
         }
     }
 }

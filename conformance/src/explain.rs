@@ -22,19 +22,44 @@ pub fn explain(id: &str, cases: &[Case], out: &mut dyn Write) -> Result<()> {
     if let Some(case) = cases.iter().find(|c| c.id == id) {
         return explain_case(case, out).map_err(gone);
     }
-    let near: Vec<&str> = rules().keys().map(String::as_str).chain(cases.iter().map(|c| c.id.as_str())).filter(|n| n.contains(id)).take(5).collect();
+    let near: Vec<&str> = rules()
+        .keys()
+        .map(String::as_str)
+        .chain(cases.iter().map(|c| c.id.as_str()))
+        .filter(|n| n.contains(id))
+        .take(5)
+        .collect();
     let advice = match near[..] {
         [] => "`faas-conformance list` names them all".to_owned(),
         _ => format!("did you mean {}?", near.join(", ")),
     };
-    Err(Error::usage(format!("there is no rule and no case `{id}`"), advice))
+    Err(Error::usage(
+        format!("there is no rule and no case `{id}`"),
+        advice,
+    ))
 }
 
-fn explain_rule(rule: &Rule, cases: &[Case], untested: Option<String>, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{BOLD}{}{BOLD:#}  {DIM}{}, {}, spec/{}.md{DIM:#}\n\n  {}\n", rule.id, rule.level, rule.role, rule.page, rule.sentence)?;
-    let tests: Vec<&Case> = cases.iter().filter(|c| c.requires.contains(&rule.id)).collect();
+fn explain_rule(
+    rule: &Rule,
+    cases: &[Case],
+    untested: Option<String>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}  {DIM}{}, {}, spec/{}.md{DIM:#}\n\n  {}\n",
+        rule.id, rule.level, rule.role, rule.page, rule.sentence
+    )?;
+    let tests: Vec<&Case> = cases
+        .iter()
+        .filter(|c| c.requires.contains(&rule.id))
+        .collect();
     if tests.is_empty() {
-        return writeln!(out, "No case tests it{}", untested.map_or(".".to_owned(), |reason| format!(": {reason}")));
+        return writeln!(
+            out,
+            "No case tests it{}",
+            untested.map_or(".".to_owned(), |reason| format!(": {reason}"))
+        );
     }
     for case in tests {
         writeln!(out, "{BOLD}{}{BOLD:#}  {}", case.id, case.title)?;
@@ -71,5 +96,8 @@ fn flat(text: &str) -> String {
 }
 
 fn gone(e: io::Error) -> Error {
-    Error::not_judged(format!("stdout can't be written: {e}"), "give it somewhere to go")
+    Error::not_judged(
+        format!("stdout can't be written: {e}"),
+        "give it somewhere to go",
+    )
 }

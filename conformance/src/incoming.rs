@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use libfaas::{Data, Encoding, Event, EventDecoder, JsonText, Limits, Message, MessageDecoder, Mode, Violation};
+use libfaas::{
+    Data, Encoding, Event, EventDecoder, JsonText, Limits, Message, MessageDecoder, Mode, Violation,
+};
 use serde_json::{Value, json};
 
 /// One thing that a subject said.
@@ -65,13 +67,21 @@ struct Unfinished {
 impl Incoming {
     /// A decoder for a subject in this mode.
     pub fn new(mode: Mode, encoding: Encoding, max_message_bytes: usize) -> Incoming {
-        let limits = Limits { max_message_bytes, ..Limits::default() };
+        let limits = Limits {
+            max_message_bytes,
+            ..Limits::default()
+        };
         let decoder = match mode {
             Mode::Stream => Decoder::Messages(MessageDecoder::new(encoding, limits)),
             Mode::Structured => Decoder::Events(EventDecoder::new(encoding, limits)),
             Mode::Binary => Decoder::Raw(Vec::new()),
         };
-        Incoming { decoder, calls: BTreeMap::new(), broken: None, producer: None }
+        Incoming {
+            decoder,
+            calls: BTreeMap::new(),
+            broken: None,
+            producer: None,
+        }
     }
 
     /// Takes bytes; gives what they complete, as JSON, for the transcript.
@@ -102,7 +112,14 @@ impl Incoming {
             Decoder::Raw(bytes) => {
                 if succeeded {
                     let view = raw_view(bytes);
-                    self.put(0, Item { what: "event", view, event: None });
+                    self.put(
+                        0,
+                        Item {
+                            what: "event",
+                            view,
+                            event: None,
+                        },
+                    );
                 }
                 return Vec::new();
             }
@@ -132,7 +149,9 @@ impl Incoming {
 
     /// Whatever was not taken, by call.
     pub fn left(&self) -> impl Iterator<Item = (u64, &Item)> {
-        self.calls.iter().flat_map(|(call, c)| c.items.iter().map(|item| (*call, item)))
+        self.calls
+            .iter()
+            .flat_map(|(call, c)| c.items.iter().map(|item| (*call, item)))
     }
 
     /// Whether the output is data, not documents or messages.
@@ -156,7 +175,14 @@ impl Incoming {
                     Ok(Some(event)) => {
                         let view = event_json(&event);
                         texts.push(view.to_string());
-                        self.put(0, Item { what: "event", view, event: Some(event) });
+                        self.put(
+                            0,
+                            Item {
+                                what: "event",
+                                view,
+                                event: Some(event),
+                            },
+                        );
                     }
                     Ok(None) => break,
                     Err(violation) => self.broken = Some(broken(&violation)),
@@ -176,7 +202,10 @@ impl Incoming {
             entry.context = view.get("context").cloned();
         }
         if let Some(violation) = invalid {
-            self.broken = Some(Broken { what: format!("call {call}: an event that is invalid: {violation}"), ..broken(&violation) });
+            self.broken = Some(Broken {
+                what: format!("call {call}: an event that is invalid: {violation}"),
+                ..broken(&violation)
+            });
             return;
         }
         if let Some(hello) = &message.hello {
@@ -186,19 +215,43 @@ impl Incoming {
                 view["status"] = json!({});
             }
             write_code(&mut view["status"]);
-            self.put(call, Item { what: "hello", view, event: None });
+            self.put(
+                call,
+                Item {
+                    what: "hello",
+                    view,
+                    event: None,
+                },
+            );
         }
         if let Err((rule, what)) = self.take_data(&message) {
-            self.broken = Some(Broken { rule: rule.to_owned(), what: format!("call {call}: {what}") });
+            self.broken = Some(Broken {
+                rule: rule.to_owned(),
+                what: format!("call {call}: {what}"),
+            });
             return;
         }
         if message.end.is_some() {
             let mut view = view["end"].clone();
             write_code(&mut view);
-            self.put(call, Item { what: "end", view, event: None });
+            self.put(
+                call,
+                Item {
+                    what: "end",
+                    view,
+                    event: None,
+                },
+            );
         }
         if message.cancel.is_some() {
-            self.put(call, Item { what: "cancel", view: view["cancel"].clone(), event: None });
+            self.put(
+                call,
+                Item {
+                    what: "cancel",
+                    view: view["cancel"].clone(),
+                    event: None,
+                },
+            );
         }
     }
 
@@ -208,14 +261,28 @@ impl Incoming {
         let entry = self.calls.entry(call).or_default();
         if let Some(event) = &message.event {
             if entry.unfinished.is_some() {
-                return Err(("chunk-event-unfinished", "an event begins before the one before it is complete".into()));
+                return Err((
+                    "chunk-event-unfinished",
+                    "an event begins before the one before it is complete".into(),
+                ));
             }
-            let data = event.data().map(|d| d.as_bytes().to_vec()).unwrap_or_default();
-            entry.unfinished = Some(Unfinished { event: event.clone(), largest: data.len(), data, pieces: 1 });
+            let data = event
+                .data()
+                .map(|d| d.as_bytes().to_vec())
+                .unwrap_or_default();
+            entry.unfinished = Some(Unfinished {
+                event: event.clone(),
+                largest: data.len(),
+                data,
+                pieces: 1,
+            });
         }
         if let Some(chunk) = &message.chunk {
             let Some(unfinished) = &mut entry.unfinished else {
-                return Err(("chunk-without-event", "a chunk where no event is unfinished".into()));
+                return Err((
+                    "chunk-without-event",
+                    "a chunk where no event is unfinished".into(),
+                ));
             };
             unfinished.data.extend_from_slice(chunk);
             unfinished.pieces += u32::from(message.event.is_none());
@@ -230,7 +297,10 @@ impl Incoming {
             && entry.unfinished.take().is_some()
             && status.is_ok()
         {
-            return Err(("chunk-end-unfinished", "`end` OK while an event is unfinished".into()));
+            return Err((
+                "chunk-end-unfinished",
+                "`end` OK while an event is unfinished".into(),
+            ));
         }
         Ok(())
     }
@@ -242,20 +312,38 @@ impl Incoming {
 
 impl Unfinished {
     fn complete(self) -> Result<Item, (&'static str, String)> {
-        let Unfinished { event, data, pieces, largest } = self;
-        let event = if pieces == 1 { event } else { with_data(event, data)? };
+        let Unfinished {
+            event,
+            data,
+            pieces,
+            largest,
+        } = self;
+        let event = if pieces == 1 {
+            event
+        } else {
+            with_data(event, data)?
+        };
         let mut view = event_json(&event);
         // Not members of an event: how it came, for the cases that ask.
         view["$pieces"] = pieces.into();
         view["$largest"] = largest.into();
-        Ok(Item { what: "event", view, event: Some(event) })
+        Ok(Item {
+            what: "event",
+            view,
+            event: Some(event),
+        })
     }
 }
 
 fn with_data(event: Event, data: Vec<u8>) -> Result<Event, (&'static str, String)> {
     let data = match event.data() {
         Some(Data::Text(_) | Data::Json(_)) => {
-            let text = String::from_utf8(data).map_err(|e| ("chunk-text", format!("text in pieces that is not UTF-8: {e}")))?;
+            let text = String::from_utf8(data).map_err(|e| {
+                (
+                    "chunk-text",
+                    format!("text in pieces that is not UTF-8: {e}"),
+                )
+            })?;
             if is_json(event.datacontenttype()) {
                 Data::Json(JsonText::new(text).map_err(|e| ("event-data-json", e.to_string()))?)
             } else {
@@ -264,16 +352,28 @@ fn with_data(event: Event, data: Vec<u8>) -> Result<Event, (&'static str, String
         }
         _ => Data::Binary(data.into()),
     };
-    event.to_builder().data(data).build().map_err(|e| ("event-output-valid", e.to_string()))
+    event
+        .to_builder()
+        .data(data)
+        .build()
+        .map_err(|e| ("event-output-valid", e.to_string()))
 }
 
 fn is_json(media_type: Option<&str>) -> bool {
-    let essence = media_type.unwrap_or("application/json").split(';').next().unwrap_or_default().trim();
+    let essence = media_type
+        .unwrap_or("application/json")
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     essence.ends_with("/json") || essence.ends_with("+json")
 }
 
 fn broken(violation: &Violation) -> Broken {
-    Broken { rule: violation.rule().to_owned(), what: violation.to_string() }
+    Broken {
+        rule: violation.rule().to_owned(),
+        what: violation.to_string(),
+    }
 }
 
 fn write_code(status: &mut Value) {

@@ -29,7 +29,13 @@ pub fn fd() -> Option<BorrowedFd<'static>> {
 /// Whether a signal came.
 pub fn raised() -> bool {
     fd().is_some_and(|fd| {
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        matches!(poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&now)), Ok(1))
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        matches!(
+            poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&now)),
+            Ok(1)
+        )
     })
 }

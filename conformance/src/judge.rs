@@ -31,7 +31,12 @@ pub fn judge(options: &Judge, kind: Kind) -> Result<u8> {
         jobs: jobs(&options.run),
         scale: options.run.timeout_scale,
         seed,
-        selection: Selection::new(&options.run.filter, &options.run.skip, &options.run.profile, &cases)?,
+        selection: Selection::new(
+            &options.run.filter,
+            &options.run.skip,
+            &options.run.profile,
+            &cases,
+        )?,
         known: known(&options.run, &cases)?,
     };
     check_profiles(&options.run.profile, &claim, &cases)?;
@@ -40,7 +45,10 @@ pub fn judge(options: &Judge, kind: Kind) -> Result<u8> {
     let run = observed(|to| runner::run(&claim, &cases, &settings, to));
     let report = Report {
         spec: SPEC.to_owned(),
-        suite: Suite { name: "faas-conformance".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        suite: Suite {
+            name: "faas-conformance".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
         subject: subject(&claim, kind, run.producer.clone()),
         seed,
         date,
@@ -78,7 +86,8 @@ pub fn finish(report: &Report, options: &RunOptions, interrupted: bool) -> Resul
     // stderr gone means that nobody is reading.
     let _ = human::verdict(report, &mut err);
     if options.format != Format::Human {
-        report::write(report, options.format, &mut std::io::stdout().lock()).map_err(|e| unwritable("stdout", e))?;
+        report::write(report, options.format, &mut std::io::stdout().lock())
+            .map_err(|e| unwritable("stdout", e))?;
     }
     if let Some(file) = &options.report {
         let mut text = Vec::new();
@@ -86,7 +95,10 @@ pub fn finish(report: &Report, options: &RunOptions, interrupted: bool) -> Resul
         std::fs::write(file, text).map_err(|e| unwritable(&file.display().to_string(), e))?;
     }
     if interrupted {
-        return Err(Error::not_judged("the suite was interrupted", "run it again for a verdict; what is printed above holds"));
+        return Err(Error::not_judged(
+            "the suite was interrupted",
+            "run it again for a verdict; what is printed above holds",
+        ));
     }
     let counts = &report.summary;
     Ok(if counts.fail > 0 {
@@ -94,7 +106,10 @@ pub fn finish(report: &Report, options: &RunOptions, interrupted: bool) -> Resul
     } else if counts.error > 0 {
         exit::NOT_JUDGED
     } else if counts.judged() == 0 {
-        let _ = writeln!(err, "No case was judged: nothing is known about this subject.");
+        let _ = writeln!(
+            err,
+            "No case was judged: nothing is known about this subject."
+        );
         exit::NOT_JUDGED
     } else {
         exit::CONFORMING
@@ -102,18 +117,31 @@ pub fn finish(report: &Report, options: &RunOptions, interrupted: bool) -> Resul
 }
 
 fn unwritable(what: &str, e: std::io::Error) -> Error {
-    Error::not_judged(format!("{what} can't be written: {e}"), "give the report somewhere to go")
+    Error::not_judged(
+        format!("{what} can't be written: {e}"),
+        "give the report somewhere to go",
+    )
 }
 
 /// A profile that nothing belongs to would silently run nothing.
 fn check_profiles(wanted: &[String], claim: &Claim, cases: &[Case]) -> Result<()> {
-    let known: std::collections::BTreeSet<String> =
-        claim.targets().into_iter().flat_map(|target| cases.iter().flat_map(move |case| claim.profiles(case, target))).collect();
+    let known: std::collections::BTreeSet<String> = claim
+        .targets()
+        .into_iter()
+        .flat_map(|target| {
+            cases
+                .iter()
+                .flat_map(move |case| claim.profiles(case, target))
+        })
+        .collect();
     match wanted.iter().find(|name| !known.contains(*name)) {
         None => Ok(()),
         Some(name) => Err(Error::usage(
             format!("the subject has no profile `{name}`"),
-            format!("what it claims can be in {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+            format!(
+                "what it claims can be in {}",
+                known.into_iter().collect::<Vec<_>>().join(", ")
+            ),
         )),
     }
 }
@@ -134,7 +162,12 @@ pub fn jobs(options: &RunOptions) -> usize {
 
 /// The list of known failures that was given, if any.
 pub fn known(options: &RunOptions, cases: &[Case]) -> Result<KnownFailures> {
-    options.known_failing.as_deref().map_or(Ok(KnownFailures::default()), |file| KnownFailures::read(file, cases))
+    options
+        .known_failing
+        .as_deref()
+        .map_or(Ok(KnownFailures::default()), |file| {
+            KnownFailures::read(file, cases)
+        })
 }
 
 /// The time, to the second, in UTC.
@@ -144,9 +177,19 @@ pub fn now() -> String {
 }
 
 fn subject(claim: &Claim, kind: Kind, producer: Option<String>) -> SubjectInfo {
-    let command = claim.stages.iter().map(|stage| stage.argv.clone()).collect::<Vec<_>>().join(&"|".to_owned());
+    let command = claim
+        .stages
+        .iter()
+        .map(|stage| stage.argv.clone())
+        .collect::<Vec<_>>()
+        .join(&"|".to_owned());
     SubjectInfo {
-        kind: if kind == Kind::Function { "function" } else { "sdk" }.to_owned(),
+        kind: if kind == Kind::Function {
+            "function"
+        } else {
+            "sdk"
+        }
+        .to_owned(),
         command,
         name: Some(claim.name.clone()),
         version: claim.version.clone(),

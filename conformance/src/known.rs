@@ -14,14 +14,27 @@ impl KnownFailures {
     /// Reads a list: an identifier a line, `#` at the beginning of a line for comments.
     pub fn read(path: &Path, cases: &[Case]) -> Result<KnownFailures> {
         let text = std::fs::read_to_string(path).map_err(|e| {
-            Error::usage(format!("the list of known failures {} can't be read: {e}", path.display()), "give a text file with a case a line")
+            Error::usage(
+                format!(
+                    "the list of known failures {} can't be read: {e}",
+                    path.display()
+                ),
+                "give a text file with a case a line",
+            )
         })?;
         let mut known = BTreeSet::new();
-        for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+        for line in text
+            .lines()
+            .map(str::trim)
+            .filter(|l| !l.is_empty() && !l.starts_with('#'))
+        {
             let case = line.split('#').next().unwrap_or(line);
             if !cases.iter().any(|c| c.id == case) {
                 return Err(Error::usage(
-                    format!("{} lists `{line}`, and there is no such case", path.display()),
+                    format!(
+                        "{} lists `{line}`, and there is no such case",
+                        path.display()
+                    ),
                     "`faas-conformance list` names the cases",
                 ));
             }

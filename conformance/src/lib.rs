@@ -18,6 +18,7 @@ pub mod interrupt;
 pub mod judge;
 pub mod known;
 pub mod list;
+mod manifest;
 pub mod outgoing;
 pub mod report;
 pub mod reproduce;

@@ -19,9 +19,20 @@ pub fn list(cases: &[Case], pattern: Option<&str>, out: &mut dyn Write) -> Resul
     for rule in rules().values() {
         pages.entry(&rule.page).or_default().push(rule);
     }
-    let covers = |rule: &Rule| -> Vec<&str> { cases.iter().filter(|c| c.requires.contains(&rule.id)).map(|c| c.id.as_str()).collect() };
+    let covers = |rule: &Rule| -> Vec<&str> {
+        cases
+            .iter()
+            .filter(|c| c.requires.contains(&rule.id))
+            .map(|c| c.id.as_str())
+            .collect()
+    };
     let wanted = |rule: &Rule| {
-        pattern.is_none_or(|p| rule.id.contains(p) || rule.page == p || rule.role == p || covers(rule).iter().any(|c| c.contains(p)))
+        pattern.is_none_or(|p| {
+            rule.id.contains(p)
+                || rule.page == p
+                || rule.role == p
+                || covers(rule).iter().any(|c| c.contains(p))
+        })
     };
     let mut write = || -> io::Result<usize> {
         let mut listed = 0;
@@ -39,7 +50,11 @@ pub fn list(cases: &[Case], pattern: Option<&str>, out: &mut dyn Write) -> Resul
                     (true, Some(reason)) => format!("not tested: {reason}"),
                     (true, None) => "not tested".to_owned(),
                 };
-                writeln!(out, "  {} {DIM}{} {}{DIM:#}\n      {state}", rule.id, rule.level, rule.role)?;
+                writeln!(
+                    out,
+                    "  {} {DIM}{} {}{DIM:#}\n      {state}",
+                    rule.id, rule.level, rule.role
+                )?;
             }
         }
         Ok(listed)
@@ -47,7 +62,10 @@ pub fn list(cases: &[Case], pattern: Option<&str>, out: &mut dyn Write) -> Resul
     let listed = write().map_err(gone)?;
     if listed == 0 {
         return Err(Error::usage(
-            format!("no rule, page, role or case has `{}` in its name", pattern.unwrap_or_default()),
+            format!(
+                "no rule, page, role or case has `{}` in its name",
+                pattern.unwrap_or_default()
+            ),
             "`faas-conformance list` without a pattern shows all",
         ));
     }
@@ -57,19 +75,43 @@ pub fn list(cases: &[Case], pattern: Option<&str>, out: &mut dyn Write) -> Resul
     Ok(())
 }
 
-fn coverage(cases: &[Case], untested: &BTreeMap<String, String>, out: &mut dyn Write) -> io::Result<()> {
+fn coverage(
+    cases: &[Case],
+    untested: &BTreeMap<String, String>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let tested = |rule: &&Rule| cases.iter().any(|c| c.requires.contains(&rule.id));
     let all: Vec<&Rule> = rules().values().collect();
     let must = all.iter().filter(|r| r.level == Level::Must).count();
     let covered: Vec<&&Rule> = all.iter().filter(|r| tested(r)).collect();
     let covered_must = covered.iter().filter(|r| r.level == Level::Must).count();
-    let reasoned = all.iter().filter(|r| !tested(r) && untested.contains_key(&r.id)).count();
-    writeln!(out, "\n{BOLD}{} rules{BOLD:#}, of these {must} MUST", all.len())?;
-    writeln!(out, "  tested      {} (of these {covered_must} MUST) by {} cases", covered.len(), cases.len())?;
-    writeln!(out, "  not tested  {} with a reason, {} without", reasoned, all.len() - covered.len() - reasoned)
+    let reasoned = all
+        .iter()
+        .filter(|r| !tested(r) && untested.contains_key(&r.id))
+        .count();
+    writeln!(
+        out,
+        "\n{BOLD}{} rules{BOLD:#}, of these {must} MUST",
+        all.len()
+    )?;
+    writeln!(
+        out,
+        "  tested      {} (of these {covered_must} MUST) by {} cases",
+        covered.len(),
+        cases.len()
+    )?;
+    writeln!(
+        out,
+        "  not tested  {} with a reason, {} without",
+        reasoned,
+        all.len() - covered.len() - reasoned
+    )
 }
 
 /// Whoever read stdout is gone: nothing to tell, and nobody to tell it to.
 fn gone(e: io::Error) -> Error {
-    Error::not_judged(format!("stdout can't be written: {e}"), "give it somewhere to go")
+    Error::not_judged(
+        format!("stdout can't be written: {e}"),
+        "give it somewhere to go",
+    )
 }

@@ -16,7 +16,11 @@ fn main() -> ExitCode {
         Err(e) => {
             // Help and the version go to stdout and are no error.
             let _ = e.print();
-            return ExitCode::from(if e.use_stderr() { exit::USAGE } else { exit::CONFORMING });
+            return ExitCode::from(if e.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::CONFORMING
+            });
         }
     };
     launch::seal_inherited();
@@ -39,9 +43,12 @@ fn run(command: &Command) -> Result<u8> {
     match command {
         Command::Function(options) => judge::judge(options, Kind::Function),
         Command::Sdk(options) => judge::judge(options, Kind::Sdk),
-        Command::Codec(_) => unreachable!("below"),
         Command::List(options) => {
-            list::list(&judge::cases(options.cases.as_deref())?, options.pattern.as_deref(), &mut stdout)?;
+            list::list(
+                &judge::cases(options.cases.as_deref())?,
+                options.pattern.as_deref(),
+                &mut stdout,
+            )?;
             Ok(exit::CONFORMING)
         }
         Command::Explain { id } => {

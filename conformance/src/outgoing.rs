@@ -29,9 +29,7 @@ impl Values<'_> {
     /// The event that a value stands for, if it is a placeholder for one.
     pub fn event(&self, value: &Value) -> Result<Option<Event>, String> {
         match value {
-            Value::String(name) if name.starts_with('$') => {
-                self.events.named(name).map(Some).ok_or_else(|| format!("there is no event `{name}`"))
-            }
+            Value::String(name) => Ok(self.events.named(name)),
             Value::Object(spec) if spec.contains_key("$probe") => match self.fill(value) {
                 Value::Object(spec) => self.events.probe(&spec).map(Some),
                 _ => unreachable!("an object stays one"),
@@ -51,19 +49,31 @@ impl Values<'_> {
             }
             Value::String(s) => s.replace("$n", &self.n.to_string()).into(),
             Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
-            Value::Object(members) => {
-                members.iter().map(|(key, value)| (key.clone(), self.fill(value))).collect::<Map<_, _>>().into()
-            }
+            Value::Object(members) => members
+                .iter()
+                .map(|(key, value)| (key.clone(), self.fill(value)))
+                .collect::<Map<_, _>>()
+                .into(),
             _ => value.clone(),
         }
     }
 
     /// A message of stream mode.
     pub fn message(&self, template: &Value, encoding: Encoding) -> Result<Encoded, String> {
-        let event = template.get("event").map(|event| self.event(event)).transpose()?.flatten();
+        let event = template
+            .get("event")
+            .map(|event| self.event(event))
+            .transpose()?
+            .flatten();
+        if let (None, Some(Value::String(name))) = (&event, template.get("event")) {
+            return Err(format!("there is no event `{name}`"));
+        }
         let mut value = template.clone();
         if event.is_some() {
-            value.as_object_mut().expect("it has a member").remove("event");
+            value
+                .as_object_mut()
+                .expect("it has a member")
+                .remove("event");
         }
         let mut value = self.fill(&value);
         if encoding != Encoding::Json {
@@ -71,7 +81,10 @@ impl Values<'_> {
             let mut bytes = Vec::new();
             message.event = event.or(message.event);
             libfaas::encode_message(&message, encoding, &mut bytes);
-            return Ok(Encoded { bytes, text: crate::incoming::message_json(&message) });
+            return Ok(Encoded {
+                bytes,
+                text: crate::incoming::message_json(&message),
+            });
         }
         if let Some(event) = event {
             value["event"] = event_json(&event);
@@ -80,7 +93,10 @@ impl Values<'_> {
         let mut text = ordered(&value);
         let label = text.clone();
         text.push('\n');
-        Ok(Encoded { bytes: text.into_bytes(), text: label })
+        Ok(Encoded {
+            bytes: text.into_bytes(),
+            text: label,
+        })
     }
 
     /// An event document of structured mode.
@@ -91,7 +107,7 @@ impl Values<'_> {
                 libfaas::encode_event(&event, encoding, &mut bytes);
                 event_json(&event).to_string()
             }
-            (None, Encoding::Json) => {
+            (None, Encoding::Json) if template.is_object() => {
                 let text = self.fill(template).to_string();
                 bytes = format!("{text}\n").into_bytes();
                 text
@@ -114,8 +130,11 @@ impl Values<'_> {
     }
 
     fn literal_event(&self, template: &Value) -> Result<Event, String> {
-        let message = self.decode(&serde_json::json!({ "call": 1, "event": self.fill(template) }))?;
-        message.event.ok_or_else(|| format!("{template} is no valid event"))
+        let message =
+            self.decode(&serde_json::json!({ "call": 1, "event": self.fill(template) }))?;
+        message
+            .event
+            .ok_or_else(|| format!("{template} is no valid event"))
     }
 
     fn decode(&self, value: &Value) -> Result<libfaas::Message, String> {
@@ -125,8 +144,12 @@ impl Values<'_> {
             decoder.next().map_err(|e| e.to_string())?;
         }
         decoder.push(format!("{value}\n").as_bytes());
-        let received = decoder.next().map_err(|e| format!("{value} can only be sent with `raw`: {e}"))?;
-        received.map(|r| r.message).ok_or_else(|| format!("{value} is no message"))
+        let received = decoder
+            .next()
+            .map_err(|e| format!("{value} can only be sent with `raw`: {e}"))?;
+        received
+            .map(|r| r.message)
+            .ok_or_else(|| format!("{value} is no message"))
     }
 }
 
@@ -135,14 +158,17 @@ pub fn raw(bytes: &RawBytes, encoding: Encoding) -> Option<Result<Vec<u8>, Strin
     let text = |text: &String| Ok(text.clone().into_bytes());
     let hex = |digits: &String| {
         let digits: String = digits.chars().filter(|c| !c.is_whitespace()).collect();
-        data_encoding::HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).map_err(|e| format!("{digits:?} are no hexadecimal digits: {e}"))
+        data_encoding::HEXLOWER_PERMISSIVE
+            .decode(digits.as_bytes())
+            .map_err(|e| format!("{digits:?} are no hexadecimal digits: {e}"))
     };
     let own = match encoding {
         Encoding::Json => bytes.json.as_ref().map(text),
         Encoding::Protobuf => bytes.protobuf.as_ref().map(hex),
         Encoding::Capnp => bytes.capnp.as_ref().map(hex),
     };
-    own.or_else(|| bytes.text.as_ref().map(text)).or_else(|| bytes.hex.as_ref().map(hex))
+    own.or_else(|| bytes.text.as_ref().map(text))
+        .or_else(|| bytes.hex.as_ref().map(hex))
 }
 
 /// The event as a reader of this encoding sees it.
@@ -152,17 +178,25 @@ pub fn through(event: &Event, encoding: Encoding) -> Result<Event, String> {
     let mut decoder = libfaas::EventDecoder::new(encoding, Limits::default());
     decoder.push(&bytes);
     decoder.finish();
-    decoder.next().map_err(|e| e.to_string())?.ok_or_else(|| "an event that encodes to nothing".to_owned())
+    decoder
+        .next()
+        .map_err(|e| e.to_string())?
+        .ok_or_else(|| "an event that encodes to nothing".to_owned())
 }
 
 /// An event's data as binary mode writes it to stdin.
 pub fn data(event: &Event) -> Vec<u8> {
-    event.data().map(|d: &Data| d.as_bytes().to_vec()).unwrap_or_default()
+    event
+        .data()
+        .map(|d: &Data| d.as_bytes().to_vec())
+        .unwrap_or_default()
 }
 
 /// An event's attributes as binary mode writes them into the environment.
 pub fn attributes(event: &Event) -> Vec<(String, String)> {
-    let Value::Object(members) = event_json(event) else { return Vec::new() };
+    let Value::Object(members) = event_json(event) else {
+        return Vec::new();
+    };
     let text = |value: Value| match value {
         Value::String(s) => s,
         other => other.to_string(),
@@ -175,10 +209,21 @@ pub fn attributes(event: &Event) -> Vec<(String, String)> {
 }
 
 fn ordered(message: &Value) -> String {
-    const FIELDS: &[&str] = &["call", "context", "event", "chunk", "more", "end", "cancel", "hello"];
-    let Value::Object(members) = message else { return message.to_string() };
-    let known = FIELDS.iter().filter_map(|name| members.get_key_value(*name));
-    let others = members.iter().filter(|(name, _)| !FIELDS.contains(&name.as_str()));
-    let members: Vec<String> = known.chain(others).map(|(name, value)| format!("{}:{value}", Value::from(name.as_str()))).collect();
+    const FIELDS: &[&str] = &[
+        "call", "context", "event", "chunk", "more", "end", "cancel", "hello",
+    ];
+    let Value::Object(members) = message else {
+        return message.to_string();
+    };
+    let known = FIELDS
+        .iter()
+        .filter_map(|name| members.get_key_value(*name));
+    let others = members
+        .iter()
+        .filter(|(name, _)| !FIELDS.contains(&name.as_str()));
+    let members: Vec<String> = known
+        .chain(others)
+        .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
+        .collect();
     format!("{{{}}}", members.join(","))
 }

@@ -14,7 +14,12 @@ pub fn line(claim: &Claim, settings: &Settings, id: &str) -> String {
     };
     let mut words: Vec<String> = vec!["faas-conformance".into(), kind.into()];
     words.extend(claim.options.iter().cloned());
-    words.extend(["--filter".into(), id.to_owned(), "--seed".into(), settings.seed.to_string()]);
+    words.extend([
+        "--filter".into(),
+        id.to_owned(),
+        "--seed".into(),
+        settings.seed.to_string(),
+    ]);
     if settings.scale != 1.0 {
         words.extend(["--timeout-scale".into(), settings.scale.to_string()]);
     }
@@ -34,7 +39,12 @@ pub fn quoted(words: &[String]) -> String {
 fn quote(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     // `#` begins a comment only at the start of a word.
-    if !word.is_empty() && word.chars().enumerate().all(|(n, c)| plain(c) || c == '#' && n > 0) {
+    if !word.is_empty()
+        && word
+            .chars()
+            .enumerate()
+            .all(|(n, c)| plain(c) || c == '#' && n > 0)
+    {
         Cow::Borrowed(word)
     } else {
         Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))

@@ -50,8 +50,10 @@ impl fmt::Display for Level {
 }
 
 /// The roles of the specification, as its sentences name them.
-const ROLES: &[&str] =
-    &["function", "host", "library", "runtime", "sender", "receiver", "relay", "producer", "adapter", "suite", "driver"];
+const ROLES: &[&str] = &[
+    "function", "host", "library", "runtime", "sender", "receiver", "relay", "producer", "adapter",
+    "suite", "driver",
+];
 
 /// Every rule of the specification by its identifier.
 pub fn rules() -> &'static BTreeMap<String, Rule> {
@@ -73,7 +75,10 @@ pub fn of_page(page: &str, text: &str) -> Vec<Rule> {
     let mut in_heading = false;
     for event in Parser::new(text) {
         match event {
-            Event::Start(Tag::Heading { level: HeadingLevel::H6, .. }) => {
+            Event::Start(Tag::Heading {
+                level: HeadingLevel::H6,
+                ..
+            }) => {
                 heading = Some(String::new());
                 in_heading = true;
             }
@@ -85,7 +90,11 @@ pub fn of_page(page: &str, text: &str) -> Vec<Rule> {
                 }
             }
             Event::Text(t) | Event::Code(t) => {
-                let target = if in_heading { heading.as_mut() } else { sentence.as_mut() };
+                let target = if in_heading {
+                    heading.as_mut()
+                } else {
+                    sentence.as_mut()
+                };
                 if let Some(target) = target {
                     target.push_str(&t);
                 }
@@ -117,7 +126,13 @@ fn rule(page: &str, id: String, sentence: String) -> Rule {
         .find_map(|word| ROLES.iter().find(|r| word.eq_ignore_ascii_case(r)))
         .copied()
         .unwrap_or("");
-    Rule { role: role.to_owned(), page: page.to_owned(), id, level, sentence }
+    Rule {
+        role: role.to_owned(),
+        page: page.to_owned(),
+        id,
+        level,
+        sentence,
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +146,9 @@ mod tests {
         assert_eq!(rules.len(), 1);
         assert_eq!(rules[0].id, "a-rule");
         assert_eq!(rules[0].sentence, "A library that x SHOULD NOT stop.");
-        assert_eq!((rules[0].level, rules[0].role.as_str()), (Level::Should, "library"));
+        assert_eq!(
+            (rules[0].level, rules[0].role.as_str()),
+            (Level::Should, "library")
+        );
     }
 }

@@ -81,7 +81,11 @@ pub fn run(claim: &Claim, cases: &[Case], settings: &Settings, to: &Sender<RunEv
     let mut results = runner.run(cases);
     results.sort_by(|a, b| a.id.cmp(&b.id));
     let producer = runner.producer.lock().expect("no holder panics").clone();
-    Run { results, producer, interrupted: runner.interrupted.into_inner() }
+    Run {
+        results,
+        producer,
+        interrupted: runner.interrupted.into_inner(),
+    }
 }
 
 impl Runner<'_> {
@@ -92,14 +96,19 @@ impl Runner<'_> {
             for case in cases.iter().filter(|case| self.concerns(case, target)) {
                 let job = Job { case, target };
                 match self.claim.lacks(case) {
-                    Some(reason) => results.push(self.not_applicable(job, reason)),
+                    // It counts for no profile but the mode's: the others were not claimed.
+                    Some(reason) => results.push(self.tell(CaseResult {
+                        profiles: [target.profile()].into(),
+                        ..self.not_applicable(job, reason)
+                    })),
                     None => jobs.push(job),
                 }
             }
         }
         // Nobody minds if the receiver is gone: the results are returned as well.
         let _ = self.to.send(RunEvent::Started(jobs.len()));
-        let (gates, others): (Vec<Job<'_>>, Vec<Job<'_>>) = jobs.into_iter().partition(|job| job.case.gate);
+        let (gates, others): (Vec<Job<'_>>, Vec<Job<'_>>) =
+            jobs.into_iter().partition(|job| job.case.gate);
         let mut shut: Vec<(Target, String)> = Vec::new();
         for gate in gates {
             let result = match shut.iter().find(|(target, _)| *target == gate.target) {
@@ -107,15 +116,23 @@ impl Runner<'_> {
                 None => self.judge(gate),
             };
             // A gate that is broken, even knowingly, leaves nothing to judge behind it.
-            if matches!(result.verdict, Verdict::Fail | Verdict::Error | Verdict::KnownFail) {
+            if matches!(
+                result.verdict,
+                Verdict::Fail | Verdict::Error | Verdict::KnownFail
+            ) {
                 shut.push((gate.target, gate.case.id.clone()));
             }
             results.push(self.tell(result));
         }
-        let (blocked, open): (Vec<Job<'_>>, Vec<Job<'_>>) =
-            others.into_iter().partition(|job| shut.iter().any(|(target, _)| *target == job.target));
+        let (blocked, open): (Vec<Job<'_>>, Vec<Job<'_>>) = others
+            .into_iter()
+            .partition(|job| shut.iter().any(|(target, _)| *target == job.target));
         for job in blocked {
-            let by = &shut.iter().find(|(target, _)| *target == job.target).expect("partitioned by it").1;
+            let by = &shut
+                .iter()
+                .find(|(target, _)| *target == job.target)
+                .expect("partitioned by it")
+                .1;
             results.push(self.tell(self.not_applicable(job, not_judged(by))));
         }
         results.extend(self.parallel(&open));
@@ -135,8 +152,13 @@ impl Runner<'_> {
             results
         };
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.settings.jobs.clamp(1, jobs.len().max(1))).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().flat_map(|w| w.join().expect("a worker does not panic")).collect()
+            let workers: Vec<_> = (0..self.settings.jobs.clamp(1, jobs.len().max(1)))
+                .map(|_| scope.spawn(work))
+                .collect();
+            workers
+                .into_iter()
+                .flat_map(|w| w.join().expect("a worker does not panic"))
+                .collect()
         })
     }
 
@@ -144,13 +166,31 @@ impl Runner<'_> {
     fn concerns(&self, case: &Case, target: Target) -> bool {
         let kind = case.subject == Kind::Function || self.settings.kind == Kind::Sdk;
         let encoded = target.mode == libfaas::Mode::Binary
-            || case.encodings.as_ref().is_none_or(|e| e.contains(&target.encoding)) && has_bytes(&case.steps, target);
+            || case
+                .encodings
+                .as_ref()
+                .is_none_or(|e| e.contains(&target.encoding))
+                && has_bytes(&case.steps, target);
         let profiles = self.claim.profiles(case, target);
-        kind && case.modes.contains(&target.mode) && encoded && self.settings.selection.takes(case, target, &profiles)
+        kind && case.modes.contains(&target.mode)
+            && encoded
+            && self.settings.selection.takes(case, target, &profiles)
     }
 
+    /// A crash of the suite is its own fault, and costs one case.
     fn judge(&self, job: Job<'_>) -> CaseResult {
         let begin = Instant::now();
+        let judged =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.judge_case(job)));
+        let mut result = judged.unwrap_or_else(|_| CaseResult {
+            reason: Some("the suite itself crashed here; its message is on stderr".to_owned()),
+            ..self.result(job, Verdict::Error)
+        });
+        result.duration_ms = begin.elapsed().as_millis() as u64;
+        result
+    }
+
+    fn judge_case(&self, job: Job<'_>) -> CaseResult {
         let mut script = Script::new(self.claim, job.target, &self.events, self.settings.scale);
         let outcome = match starts(&job.case.steps) {
             true => Ok(()),
@@ -176,13 +216,15 @@ impl Runner<'_> {
             }
         }
         self.compare_with_known(&mut result, job);
-        drop(script);
-        result.duration_ms = begin.elapsed().as_millis() as u64;
         result
     }
 
     fn find(&self, result: &mut CaseResult, job: Job<'_>, finding: Finding, script: &Script<'_>) {
-        result.verdict = if job.case.level() == Level::Must { Verdict::Fail } else { Verdict::Warn };
+        result.verdict = if job.case.level() == Level::Must {
+            Verdict::Fail
+        } else {
+            Verdict::Warn
+        };
         let also = finding.rule.filter(|rule| !result.rules.contains(rule));
         result.expected = Some(finding.expected);
         result.actual = Some(match also {
@@ -191,7 +233,9 @@ impl Runner<'_> {
         });
         result.hint = finding.hint;
         result.reproduce = Some(reproduce::line(self.claim, self.settings, &result.id));
-        let Some(subject) = script.subject() else { return };
+        let Some(subject) = script.subject() else {
+            return;
+        };
         result.transcript = subject.transcript.entries().map(Into::into).collect();
         let (stderr, total) = subject.stderr();
         if total > 0 {
@@ -201,8 +245,16 @@ impl Runner<'_> {
         if subject.exit().is_some() {
             let left = subject.survivors();
             if !left.is_empty() {
-                let note = format!("It left behind {}; the suite killed what was left.", left.join(", "));
-                result.hint = Some(result.hint.take().map_or(note.clone(), |hint| format!("{hint} {note}")));
+                let note = format!(
+                    "It left behind {}; the suite killed what was left.",
+                    left.join(", ")
+                );
+                result.hint = Some(
+                    result
+                        .hint
+                        .take()
+                        .map_or(note.clone(), |hint| format!("{hint} {note}")),
+                );
             }
         }
     }
@@ -219,7 +271,8 @@ impl Runner<'_> {
             Verdict::Pass => {
                 result.verdict = Verdict::Fail;
                 result.reason = Some("it is on the list of known failures, and passes".to_owned());
-                result.expected = Some("a failure, because the case is on the list of known failures".to_owned());
+                result.expected =
+                    Some("a failure, because the case is on the list of known failures".to_owned());
                 result.actual = Some("it passes: take it off the list".to_owned());
                 result.reproduce = Some(reproduce::line(self.claim, self.settings, &result.id));
             }
@@ -228,7 +281,10 @@ impl Runner<'_> {
     }
 
     fn not_applicable(&self, job: Job<'_>, reason: String) -> CaseResult {
-        CaseResult { reason: Some(reason), ..self.result(job, Verdict::NotApplicable) }
+        CaseResult {
+            reason: Some(reason),
+            ..self.result(job, Verdict::NotApplicable)
+        }
     }
 
     fn result(&self, job: Job<'_>, verdict: Verdict) -> CaseResult {
@@ -236,7 +292,12 @@ impl Runner<'_> {
             id: format!("{}#{}", job.case.id, job.target.profile()),
             profile: Some(job.target.profile()),
             rules: job.case.requires.clone(),
-            level: if job.case.level() == Level::Must { "MUST" } else { "SHOULD" }.to_owned(),
+            level: if job.case.level() == Level::Must {
+                "MUST"
+            } else {
+                "SHOULD"
+            }
+            .to_owned(),
             verdict,
             reason: None,
             duration_ms: 0,

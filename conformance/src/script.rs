@@ -15,7 +15,9 @@ use crate::expect::{PRODUCER, mismatch, shortened};
 use crate::incoming::{Incoming, Item, event_json, raw_view};
 use crate::interrupt;
 use crate::outgoing::{self, Encoded, Values};
-use crate::step::{Cut, Ending, EndingName, Expect, Invoke, Raw, Send, SignalName, Start, Stdio, Step, Wait};
+use crate::step::{
+    Cut, Ending, EndingName, Expect, Invoke, Raw, Send, SignalName, Start, Stdio, Step, Wait,
+};
 use crate::subject::{Subject, describe};
 use crate::target::{Claim, Target};
 
@@ -73,7 +75,14 @@ type Outcome<T = ()> = Result<T, Stop>;
 impl<'a> Script<'a> {
     /// A run that has done nothing yet.
     pub fn new(claim: &'a Claim, target: Target, events: &'a Events, scale: f64) -> Script<'a> {
-        Script { claim, target, events, scale, n: 0, running: None }
+        Script {
+            claim,
+            target,
+            events,
+            scale,
+            n: 0,
+            running: None,
+        }
     }
 
     /// Does the steps in order.
@@ -130,11 +139,16 @@ impl<'a> Script<'a> {
     }
 
     fn values(&self) -> Values<'a> {
-        Values { events: self.events, n: self.n }
+        Values {
+            events: self.events,
+            n: self.n,
+        }
     }
 
     fn running(&mut self) -> Outcome<&mut Running> {
-        self.running.as_mut().ok_or_else(|| Stop::Suite("the case has a step before `start`".to_owned()))
+        self.running
+            .as_mut()
+            .ok_or_else(|| Stop::Suite("the case has a step before `start`".to_owned()))
     }
 
     fn start(&mut self, start: &Start, more: &BTreeMap<String, String>) -> Outcome {
@@ -154,13 +168,24 @@ impl<'a> Script<'a> {
         env.extend(start.env.clone());
         env.extend(more.clone());
         env.retain(|_, value| value != "$absent");
-        let limit = env.get("FAAS_MAX_MESSAGE_BYTES").and_then(|v| v.parse().ok()).unwrap_or(16 << 20);
-        let subject = Subject::start(&self.claim.stages, &env).map_err(|e| Stop::Suite(format!("the subject can't be started: {e}")))?;
+        let limit = env
+            .get("FAAS_MAX_MESSAGE_BYTES")
+            .and_then(|v| v.parse().ok())
+            .unwrap_or(16 << 20);
+        let subject = Subject::start(&self.claim.stages, &env)
+            .map_err(|e| Stop::Suite(format!("the subject can't be started: {e}")))?;
         let incoming = Incoming::new(self.target.mode, self.target.encoding, limit);
-        self.running = Some(Running { subject, incoming, finished: false });
+        self.running = Some(Running {
+            subject,
+            incoming,
+            finished: false,
+        });
         if self.target.mode == Mode::Stream && start.hello {
             let hello = json!({"call": 0, "hello": {"fsi": "1.0", "producer": PRODUCER}});
-            let Encoded { bytes, text } = self.values().message(&hello, self.target.encoding).map_err(Stop::Suite)?;
+            let Encoded { bytes, text } = self
+                .values()
+                .message(&hello, self.target.encoding)
+                .map_err(Stop::Suite)?;
             self.running()?.subject.write(bytes, false, Some(text));
         }
         Ok(())
@@ -168,8 +193,17 @@ impl<'a> Script<'a> {
 
     fn invoke(&mut self, invoke: &Invoke) -> Outcome {
         let events: Vec<Value> = invoke.events().cloned().collect();
-        let first = events.first().cloned().map(|e| crate::step::JsonTexts(vec![e]));
-        self.start(&Start { event: first, ..Start::default() }, &invoke.env)?;
+        let first = events
+            .first()
+            .cloned()
+            .map(|e| crate::step::JsonTexts(vec![e]));
+        self.start(
+            &Start {
+                event: first,
+                ..Start::default()
+            },
+            &invoke.env,
+        )?;
         for event in &events {
             let (bytes, text) = self.document(event)?;
             self.running()?.subject.write(bytes, false, Some(text));
@@ -185,7 +219,10 @@ impl<'a> Script<'a> {
             let text = String::from_utf8_lossy(&data).into_owned();
             return Ok((data, text));
         }
-        let Encoded { bytes, text } = self.values().document(event, self.target.encoding).map_err(Stop::Suite)?;
+        let Encoded { bytes, text } = self
+            .values()
+            .document(event, self.target.encoding)
+            .map_err(Stop::Suite)?;
         Ok((bytes, text))
     }
 
@@ -194,7 +231,10 @@ impl<'a> Script<'a> {
         for message in send.messages() {
             writes.push(match self.target.mode {
                 Mode::Stream => {
-                    let Encoded { bytes, text } = self.values().message(message, self.target.encoding).map_err(Stop::Suite)?;
+                    let Encoded { bytes, text } = self
+                        .values()
+                        .message(message, self.target.encoding)
+                        .map_err(Stop::Suite)?;
                     (bytes, text)
                 }
                 _ => self.document(message)?,
@@ -207,13 +247,22 @@ impl<'a> Script<'a> {
         match outgoing::raw(&raw.raw, self.target.encoding) {
             Some(Ok(bytes)) => {
                 let text = match std::str::from_utf8(&bytes) {
-                    Ok(text) if bytes.iter().all(|b| (b' '..0x7f).contains(b) || *b == b'\n') => text.trim_end().to_owned(),
+                    Ok(text)
+                        if bytes
+                            .iter()
+                            .all(|b| (b' '..0x7f).contains(b) || *b == b'\n') =>
+                    {
+                        text.trim_end().to_owned()
+                    }
                     _ => "raw bytes".to_owned(),
                 };
                 self.write(vec![(bytes, text)], raw.write)
             }
             Some(Err(e)) => Err(Stop::Suite(e)),
-            None => Err(Stop::Suite(format!("`raw` has no bytes for {}", self.target.encoding))),
+            None => Err(Stop::Suite(format!(
+                "`raw` has no bytes for {}",
+                self.target.encoding
+            ))),
         }
     }
 
@@ -221,11 +270,16 @@ impl<'a> Script<'a> {
         let n = self.n;
         let subject = &mut self.running()?.subject;
         match cut {
-            Cut::Each => messages.into_iter().for_each(|(bytes, text)| subject.write(bytes, false, Some(text))),
+            Cut::Each => messages
+                .into_iter()
+                .for_each(|(bytes, text)| subject.write(bytes, false, Some(text))),
             Cut::Together => {
                 let texts: Vec<&str> = messages.iter().map(|(_, text)| text.as_str()).collect();
                 let label = texts.join("\n");
-                let bytes = messages.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect();
+                let bytes = messages
+                    .iter()
+                    .flat_map(|(bytes, _)| bytes.iter().copied())
+                    .collect();
                 subject.write(bytes, false, Some(label));
             }
             Cut::Bytes => {
@@ -238,7 +292,8 @@ impl<'a> Script<'a> {
             }
             Cut::Split => {
                 for (bytes, text) in messages {
-                    let at = 1 + (n as usize).saturating_sub(1) % bytes.len().saturating_sub(1).max(1);
+                    let at =
+                        1 + (n as usize).saturating_sub(1) % bytes.len().saturating_sub(1).max(1);
                     let (first, second) = bytes.split_at(at.min(bytes.len()));
                     subject.write(first.to_vec(), true, None);
                     subject.write(second.to_vec(), true, Some(text));
@@ -264,10 +319,16 @@ impl<'a> Script<'a> {
         }
         let filled = self.values().fill(&without_event(pattern));
         let Some(call) = filled.get("call").and_then(Value::as_u64) else {
-            return Err(Stop::Suite(format!("the pattern {pattern} names no `call`")));
+            return Err(Stop::Suite(format!(
+                "the pattern {pattern} names no `call`"
+            )));
         };
         for what in ["hello", "event", "end", "cancel"] {
-            let part = if what == "event" { pattern.get(what) } else { filled.get(what) };
+            let part = if what == "event" {
+                pattern.get(what)
+            } else {
+                filled.get(what)
+            };
             if let Some(part) = part {
                 self.expect_part(call, what, part, within, skip)?;
             }
@@ -278,7 +339,14 @@ impl<'a> Script<'a> {
         Ok(())
     }
 
-    fn expect_part(&mut self, call: u64, what: &'static str, part: &Value, within: Duration, skip: bool) -> Outcome {
+    fn expect_part(
+        &mut self,
+        call: u64,
+        what: &'static str,
+        part: &Value,
+        within: Duration,
+        skip: bool,
+    ) -> Outcome {
         let deadline = self.deadline(within)?;
         let mut skipped: Option<String> = None;
         loop {
@@ -292,15 +360,27 @@ impl<'a> Script<'a> {
             };
             let why = match item.what == what {
                 true => self.part_mismatch(part, &item)?,
-                false => Some(format!("a message with `{}`: {}", item.what, shortened(&item.view))),
+                false => Some(format!(
+                    "a message with `{}`: {}",
+                    item.what,
+                    shortened(&item.view)
+                )),
             };
             match why {
                 None => return Ok(()),
                 Some(why) if skip => skipped = Some(why),
                 Some(why) => {
-                    let actual = if item.what == what { format!("{}\n{why}", said(call, &item)) } else { said(call, &item) };
+                    let actual = if item.what == what {
+                        format!("{}\n{why}", said(call, &item))
+                    } else {
+                        said(call, &item)
+                    };
                     let expected = self.expected(call, what, part);
-                    return Err(Stop::Finding(Finding { expected, actual, ..Finding::default() }));
+                    return Err(Stop::Finding(Finding {
+                        expected,
+                        actual,
+                        ..Finding::default()
+                    }));
                 }
             }
         }
@@ -313,15 +393,24 @@ impl<'a> Script<'a> {
                 return Ok(mismatch(&raw_view(&outgoing::data(&expected)), &item.view));
             }
             // As it looks to whoever reads it in this encoding: JSON does not tell a URI from a string.
-            let expected = outgoing::through(&expected, self.target.encoding).map_err(Stop::Suite)?;
+            let expected =
+                outgoing::through(&expected, self.target.encoding).map_err(Stop::Suite)?;
             if item.event.as_ref() == Some(&expected) {
                 return Ok(None);
             }
             let wanted = event_json(&expected);
-            return Ok(Some(mismatch(&wanted, &item.view).or_else(|| surplus(&wanted, &item.view)).unwrap_or_else(|| {
-                let came = item.event.as_ref().map(|e| format!("{e:?}")).unwrap_or_default();
-                format!("types or kinds differ: expected {expected:?}, got {came}")
-            })));
+            return Ok(Some(
+                mismatch(&wanted, &item.view)
+                    .or_else(|| surplus(&wanted, &item.view))
+                    .unwrap_or_else(|| {
+                        let came = item
+                            .event
+                            .as_ref()
+                            .map(|e| format!("{e:?}"))
+                            .unwrap_or_default();
+                        format!("types or kinds differ: expected {expected:?}, got {came}")
+                    }),
+            ));
         }
         Ok(mismatch(&self.values().fill(part), &item.view))
     }
@@ -329,7 +418,9 @@ impl<'a> Script<'a> {
     fn expect_context(&mut self, call: u64, pattern: &Value, within: Duration) -> Outcome {
         let deadline = self.deadline(within)?;
         self.until(deadline, |r| r.incoming.spoke_of(call))?;
-        let Some(running) = &self.running else { unreachable!("a subject runs") };
+        let Some(running) = &self.running else {
+            unreachable!("a subject runs")
+        };
         let came = running.incoming.context(call).cloned();
         let why = match &came {
             Some(context) => mismatch(pattern, context),
@@ -338,7 +429,10 @@ impl<'a> Script<'a> {
         match why {
             None => Ok(()),
             Some(why) => Err(Stop::Finding(Finding {
-                expected: format!("the first message for call {call} with the context {}", shortened(pattern)),
+                expected: format!(
+                    "the first message for call {call} with the context {}",
+                    shortened(pattern)
+                ),
                 actual: why,
                 ..Finding::default()
             })),
@@ -354,9 +448,16 @@ impl<'a> Script<'a> {
         let finding = if let Some(broken) = &running.incoming.broken {
             Some((broken.what.clone(), Some(broken.rule.clone())))
         } else if !running.finished {
-            Some((format!("stdout is still open after {}", seconds(within)), None))
+            Some((
+                format!("stdout is still open after {}", seconds(within)),
+                None,
+            ))
         } else {
-            running.incoming.left().find(|(call, item)| (*call, item.what) != (0, "hello")).map(|(call, item)| (said(call, item), None))
+            running
+                .incoming
+                .left()
+                .find(|(call, item)| (*call, item.what) != (0, "hello"))
+                .map(|(call, item)| (said(call, item), None))
         };
         match finding {
             None => Ok(()),
@@ -392,8 +493,15 @@ impl<'a> Script<'a> {
             return Ok(());
         }
         let rule = running.incoming.broken.as_ref().map(|b| b.rule.clone());
-        let what = running.incoming.broken.as_ref().map_or(String::new(), |b| format!("; its output can't be read: {}", b.what));
-        Err(Stop::Finding(Finding { expected, actual: format!("it {}{what}", describe(exit)), rule, hint: None }))
+        let what = running.incoming.broken.as_ref().map_or(String::new(), |b| {
+            format!("; its output can't be read: {}", b.what)
+        });
+        Err(Stop::Finding(Finding {
+            expected,
+            actual: format!("it {}{what}", describe(exit)),
+            rule,
+            hint: None,
+        }))
     }
 
     fn stall(&mut self, seconds: f64) -> Outcome {
@@ -405,8 +513,11 @@ impl<'a> Script<'a> {
     fn stderr(&mut self, text: &str) -> Outcome {
         let within = self.scaled(STEP);
         let deadline = self.deadline(within)?;
-        let has = |r: &Running| crate::expect::text_matches(&format!("…{text}…"), &r.subject.stderr().0);
-        self.until(deadline, |r| has(r) || r.finished && r.subject.exit().is_some())?;
+        let has =
+            |r: &Running| crate::expect::text_matches(&format!("…{text}…"), &r.subject.stderr().0);
+        self.until(deadline, |r| {
+            has(r) || r.finished && r.subject.exit().is_some()
+        })?;
         let running = self.running()?;
         match has(running) {
             true => Ok(()),
@@ -423,7 +534,9 @@ impl<'a> Script<'a> {
 
     /// The next item of a call, or `None` if none comes.
     fn next_item(&mut self, call: u64, deadline: Instant) -> Outcome<Option<Item>> {
-        self.until(deadline, |r| r.incoming.peek(call).is_some() || r.incoming.broken.is_some() || r.finished)?;
+        self.until(deadline, |r| {
+            r.incoming.peek(call).is_some() || r.incoming.broken.is_some() || r.finished
+        })?;
         Ok(self.running()?.incoming.pop(call))
     }
 
@@ -444,8 +557,13 @@ impl<'a> Script<'a> {
     fn absence(&mut self, expected: String, within: Duration) -> Finding {
         let scale = self.scale;
         let mode = self.target.mode;
-        let Some(running) = &mut self.running else { unreachable!("a subject runs") };
-        let mut finding = Finding { expected, ..Finding::default() };
+        let Some(running) = &mut self.running else {
+            unreachable!("a subject runs")
+        };
+        let mut finding = Finding {
+            expected,
+            ..Finding::default()
+        };
         if let Some(broken) = &running.incoming.broken {
             finding.actual = format!("stdout can't be understood: {}", broken.what);
             finding.rule = Some(broken.rule.clone());
@@ -464,8 +582,14 @@ impl<'a> Script<'a> {
         }
         let (_, logged) = running.subject.stderr();
         let mut actual = match running.subject.received() {
-            0 => format!("nothing on stdout for {}; the process is running", seconds(within)),
-            _ => format!("nothing more for {}; the process is running", seconds(within)),
+            0 => format!(
+                "nothing on stdout for {}; the process is running",
+                seconds(within)
+            ),
+            _ => format!(
+                "nothing more for {}; the process is running",
+                seconds(within)
+            ),
         };
         if logged > 1 << 20 {
             actual.push_str(&format!("; it wrote {} MiB to stderr", logged >> 20));
@@ -485,7 +609,10 @@ impl<'a> Script<'a> {
         match (self.target.mode, what) {
             (Mode::Binary, _) => format!("the output {}", shortened(&part)),
             (Mode::Structured, _) => format!("the event {}", shortened(&part)),
-            (_, "hello") => format!("a hello as the first message, such as {}", json!({"call": 0, "hello": {"fsi": "1.0", "producer": "…"}})),
+            (_, "hello") => format!(
+                "a hello as the first message, such as {}",
+                json!({"call": 0, "hello": {"fsi": "1.0", "producer": "…"}})
+            ),
             _ => format!("for call {call} `{what}`: {}", shortened(&part)),
         }
     }
@@ -496,7 +623,11 @@ impl<'a> Script<'a> {
         let is_stream = self.target.mode == Mode::Stream;
         let running = self.running()?;
         let starting = is_stream && running.subject.received() == 0;
-        let init_left = if starting { init.saturating_sub(running.subject.age()) } else { Duration::ZERO };
+        let init_left = if starting {
+            init.saturating_sub(running.subject.age())
+        } else {
+            Duration::ZERO
+        };
         Ok(Instant::now() + within.max(init_left))
     }
 
@@ -508,13 +639,18 @@ impl<'a> Script<'a> {
 impl Running {
     fn turn(&mut self, deadline: Instant, bytes: &mut Vec<u8>) -> Outcome {
         bytes.clear();
-        self.subject.turn(deadline, bytes).map_err(|e| Stop::Suite(format!("the suite can't drive the subject: {e}")))?;
+        self.subject
+            .turn(deadline, bytes)
+            .map_err(|e| Stop::Suite(format!("the suite can't drive the subject: {e}")))?;
         if !bytes.is_empty() {
             let texts = self.incoming.feed(bytes);
             self.subject.transcript.read(bytes, texts);
             if self.subject.received() > FLOOD && self.incoming.broken.is_none() {
                 let what = format!("more than {} MiB on stdout in one case", FLOOD >> 20);
-                self.incoming.broken = Some(crate::incoming::Broken { rule: "stdout-only-contract".to_owned(), what });
+                self.incoming.broken = Some(crate::incoming::Broken {
+                    rule: "stdout-only-contract".to_owned(),
+                    what,
+                });
             }
         }
         if self.subject.stdout_ended() && !self.finished {
@@ -539,7 +675,11 @@ impl Running {
         self.subject.close_stdin();
         let deadline = Instant::now() + Duration::from_secs_f64(2.0 * scale);
         let mut bytes = Vec::new();
-        while Instant::now() < deadline && self.subject.received() == before && !self.finished && !interrupt::raised() {
+        while Instant::now() < deadline
+            && self.subject.received() == before
+            && !self.finished
+            && !interrupt::raised()
+        {
             self.turn(deadline, &mut bytes).ok()?;
         }
         (self.subject.received() > before).then(|| {
@@ -568,8 +708,15 @@ fn said(call: u64, item: &Item) -> String {
 /// Members that were not expected at all, where equality was.
 fn surplus(wanted: &Value, came: &Value) -> Option<String> {
     let wanted = wanted.as_object()?;
-    let extra = came.as_object()?.iter().find(|(name, _)| !name.starts_with('$') && !wanted.contains_key(*name))?;
-    Some(format!("`{}` was not there: {}", extra.0, shortened(extra.1)))
+    let extra = came
+        .as_object()?
+        .iter()
+        .find(|(name, _)| !name.starts_with('$') && !wanted.contains_key(*name))?;
+    Some(format!(
+        "`{}` was not there: {}",
+        extra.0,
+        shortened(extra.1)
+    ))
 }
 
 fn ending(ending: &Ending) -> String {

@@ -32,10 +32,21 @@ enum Matcher {
 
 impl Selection {
     /// Reads the options. A pattern that matches no case is an error: it would silently run nothing, or everything.
-    pub fn new(filter: &[String], skip: &[String], profiles: &[String], cases: &[Case]) -> Result<Selection> {
+    pub fn new(
+        filter: &[String],
+        skip: &[String],
+        profiles: &[String],
+        cases: &[Case],
+    ) -> Result<Selection> {
         let selection = Selection {
-            filter: filter.iter().map(|text| Pattern::new(text, cases)).collect::<Result<_>>()?,
-            skip: skip.iter().map(|text| Pattern::new(text, cases)).collect::<Result<_>>()?,
+            filter: filter
+                .iter()
+                .map(|text| Pattern::new(text, cases))
+                .collect::<Result<_>>()?,
+            skip: skip
+                .iter()
+                .map(|text| Pattern::new(text, cases))
+                .collect::<Result<_>>()?,
             profiles: profiles.to_vec(),
         };
         for pattern in selection.filter.iter().chain(&selection.skip) {
@@ -52,7 +63,8 @@ impl Selection {
     /// Whether to run a case on a target.
     pub fn takes(&self, case: &Case, target: Target, profiles: &BTreeSet<String>) -> bool {
         let among = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(case, Some(target)));
-        let profiled = self.profiles.is_empty() || self.profiles.iter().any(|p| profiles.contains(p));
+        let profiled =
+            self.profiles.is_empty() || self.profiles.iter().any(|p| profiles.contains(p));
         profiled && (self.filter.is_empty() || among(&self.filter)) && !among(&self.skip)
     }
 
@@ -65,15 +77,26 @@ impl Selection {
 impl Pattern {
     fn new(text: &str, cases: &[Case]) -> Result<Pattern> {
         let name = text.split('#').next().unwrap_or(text);
-        let matcher = if cases.iter().any(|c| c.id == name || c.requires.iter().any(|r| r == name)) {
+        let matcher = if cases
+            .iter()
+            .any(|c| c.id == name || c.requires.iter().any(|r| r == name))
+        {
             Matcher::Exact
         } else if name.contains(['*', '?', '[', '{']) {
-            let glob = Glob::new(name).map_err(|e| Error::usage(format!("`{text}` is no glob: {e}"), "see `faas-conformance help function`"))?;
+            let glob = Glob::new(name).map_err(|e| {
+                Error::usage(
+                    format!("`{text}` is no glob: {e}"),
+                    "see `faas-conformance help function`",
+                )
+            })?;
             Matcher::Glob(glob.compile_matcher())
         } else {
             Matcher::Part
         };
-        Ok(Pattern { text: text.to_owned(), matcher })
+        Ok(Pattern {
+            text: text.to_owned(),
+            matcher,
+        })
     }
 
     fn matches(&self, case: &Case, target: Option<Target>) -> bool {

@@ -52,7 +52,11 @@ pub struct Start {
 
 impl Default for Start {
     fn default() -> Self {
-        Start { env: BTreeMap::new(), hello: true, event: None }
+        Start {
+            env: BTreeMap::new(),
+            hello: true,
+            event: None,
+        }
     }
 }
 
@@ -256,15 +260,33 @@ impl TryFrom<toml::Value> for JsonTexts {
             one => vec![one],
         };
         let parse = |text: toml::Value| match text.as_str() {
-            Some(text) => serde_json::from_str(text).map_err(|e| format!("{text:?} is no JSON: {e}")),
+            Some(text) => {
+                serde_json::from_str(text).map_err(|e| format!("{text:?} is no JSON: {e}"))
+            }
             None => Err(format!("expected JSON in a string, got {text}")),
         };
-        texts.into_iter().map(parse).collect::<Result<_, _>>().map(JsonTexts)
+        texts
+            .into_iter()
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .map(JsonTexts)
     }
 }
 
 const VERBS: &[&str] = &[
-    "start", "invoke", "send", "raw", "expect", "await", "nothing-else", "close", "signal", "wait", "stall", "stderr", "repeat",
+    "start",
+    "invoke",
+    "send",
+    "raw",
+    "expect",
+    "await",
+    "nothing-else",
+    "close",
+    "signal",
+    "wait",
+    "stall",
+    "stderr",
+    "repeat",
 ];
 
 impl TryFrom<toml::Table> for Step {
@@ -272,20 +294,32 @@ impl TryFrom<toml::Table> for Step {
 
     fn try_from(table: toml::Table) -> Result<Self, String> {
         fn of<T: DeserializeOwned>(table: toml::Table) -> Result<T, String> {
-            toml::Value::Table(table).try_into().map_err(|e| e.to_string().trim_end().to_owned())
+            toml::Value::Table(table)
+                .try_into()
+                .map_err(|e| e.to_string().trim_end().to_owned())
         }
         // A verb without options: its value is the whole of it.
         fn value<T: DeserializeOwned>(verb: &str, mut table: toml::Table) -> Result<T, String> {
             let value = table.remove(verb).expect("found by its name");
             match table.keys().next() {
                 Some(key) => Err(format!("`{verb}` takes no `{key}`")),
-                None => value.try_into().map_err(|e| format!("`{verb}`: {}", e.to_string().trim_end())),
+                None => value
+                    .try_into()
+                    .map_err(|e| format!("`{verb}`: {}", e.to_string().trim_end())),
             }
         }
-        let verbs: Vec<&str> = VERBS.iter().copied().filter(|verb| table.contains_key(*verb)).collect();
+        let verbs: Vec<&str> = VERBS
+            .iter()
+            .copied()
+            .filter(|verb| table.contains_key(*verb))
+            .collect();
         let [verb] = verbs[..] else {
             let keys: Vec<&str> = table.keys().map(String::as_str).collect();
-            return Err(format!("a step has exactly one verb of {}; this one has the keys {}", VERBS.join(", "), keys.join(", ")));
+            return Err(format!(
+                "a step has exactly one verb of {}; this one has the keys {}",
+                VERBS.join(", "),
+                keys.join(", ")
+            ));
         };
         Ok(match verb {
             "start" => Step::Start(value(verb, table)?),
@@ -296,7 +330,11 @@ impl TryFrom<toml::Table> for Step {
             "await" => Step::Await(of::<WireExpect>(table)?.into()),
             "nothing-else" => match value::<bool>(verb, table)? {
                 true => Step::NothingElse,
-                false => return Err("`nothing-else = false` means nothing; leave the step out".to_owned()),
+                false => {
+                    return Err(
+                        "`nothing-else = false` means nothing; leave the step out".to_owned()
+                    );
+                }
             },
             "close" => Step::Close(value(verb, table)?),
             "signal" => Step::Signal(of(table)?),
@@ -310,6 +348,9 @@ impl TryFrom<toml::Table> for Step {
 
 impl From<WireExpect> for Expect {
     fn from(wire: WireExpect) -> Self {
-        Expect { patterns: wire.expect.0, within: wire.within }
+        Expect {
+            patterns: wire.expect.0,
+            within: wire.within,
+        }
     }
 }

@@ -55,8 +55,18 @@ impl Claim {
     /// Every mode and encoding that is claimed.
     pub fn targets(&self) -> Vec<Target> {
         let of = |mode: &Mode| match mode {
-            Mode::Binary => vec![Target { mode: Mode::Binary, encoding: Encoding::Json }],
-            mode => self.encodings.iter().map(|encoding| Target { mode: *mode, encoding: *encoding }).collect(),
+            Mode::Binary => vec![Target {
+                mode: Mode::Binary,
+                encoding: Encoding::Json,
+            }],
+            mode => self
+                .encodings
+                .iter()
+                .map(|encoding| Target {
+                    mode: *mode,
+                    encoding: *encoding,
+                })
+                .collect(),
         };
         self.modes.iter().flat_map(of).collect()
     }
@@ -78,7 +88,10 @@ impl Claim {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
         if target.mode != Mode::Binary {
-            env.insert("FAAS_ENCODING".to_owned(), target.encoding.name().to_owned());
+            env.insert(
+                "FAAS_ENCODING".to_owned(),
+                target.encoding.name().to_owned(),
+            );
         }
         env
     }
@@ -87,17 +100,29 @@ impl Claim {
     pub fn lacks(&self, case: &Case) -> Option<String> {
         let needs = &case.needs;
         if let Some(n) = needs.concurrency.filter(|n| self.concurrency < *n) {
-            return Some(format!("needs a concurrency of {n}, the subject claims {}", self.concurrency));
+            return Some(format!(
+                "needs a concurrency of {n}, the subject claims {}",
+                self.concurrency
+            ));
         }
         if let Some(n) = needs.concurrency_at_most.filter(|n| self.concurrency > *n) {
-            return Some(format!("is about a concurrency of at most {n}, the subject claims {}", self.concurrency));
+            return Some(format!(
+                "is about a concurrency of at most {n}, the subject claims {}",
+                self.concurrency
+            ));
         }
         if let Some(feature) = needs.features.iter().find(|f| !self.features.contains(*f)) {
-            return Some(format!("needs the feature `{feature}`, which the subject does not claim"));
+            return Some(format!(
+                "needs the feature `{feature}`, which the subject does not claim"
+            ));
         }
         match needs.pipeline {
-            Some(true) if self.stages.len() < 2 => Some("is about pipelines, and the subject is one process".to_owned()),
-            Some(false) if self.stages.len() > 1 => Some("is about one process, and the subject is a pipeline".to_owned()),
+            Some(true) if self.stages.len() < 2 => {
+                Some("is about pipelines, and the subject is one process".to_owned())
+            }
+            Some(false) if self.stages.len() > 1 => {
+                Some("is about one process, and the subject is a pipeline".to_owned())
+            }
             _ => None,
         }
     }

@@ -47,7 +47,12 @@ pub enum Direction {
 
 impl Transcript {
     pub(crate) fn new(started: Instant) -> Transcript {
-        Transcript { started, head: Vec::new(), tail: Default::default(), left_out: 0 }
+        Transcript {
+            started,
+            head: Vec::new(),
+            tail: Default::default(),
+            left_out: 0,
+        }
     }
 
     /// Something happened.
@@ -60,7 +65,9 @@ impl Transcript {
         let texts: Vec<String> = label.map(cut).into_iter().collect();
         let open = texts.is_empty();
         match self.last() {
-            Some(last) if last.direction == Direction::Stdin && last.open => last.extend(bytes, 1, texts, open),
+            Some(last) if last.direction == Direction::Stdin && last.open => {
+                last.extend(bytes, 1, texts, open)
+            }
             _ => self.push(Direction::Stdin, bytes, 1, texts, open),
         }
     }
@@ -70,7 +77,9 @@ impl Transcript {
         let texts: Vec<String> = texts.iter().map(|t| cut(t)).collect();
         let open = texts.is_empty();
         match self.last() {
-            Some(last) if last.direction == Direction::Stdout && last.open => last.extend(bytes, 0, texts, open),
+            Some(last) if last.direction == Direction::Stdout && last.open => {
+                last.extend(bytes, 0, texts, open)
+            }
             _ => self.push(Direction::Stdout, bytes, 0, texts, open),
         }
     }
@@ -86,17 +95,36 @@ impl Transcript {
             writes: 0,
             open: false,
         });
-        self.head.iter().cloned().chain(gap).chain(self.tail.iter().cloned())
+        self.head
+            .iter()
+            .cloned()
+            .chain(gap)
+            .chain(self.tail.iter().cloned())
     }
 
     fn last(&mut self) -> Option<&mut Entry> {
         self.tail.back_mut().or(self.head.last_mut())
     }
 
-    fn push(&mut self, direction: Direction, bytes: &[u8], writes: usize, texts: Vec<String>, open: bool) {
+    fn push(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        writes: usize,
+        texts: Vec<String>,
+        open: bool,
+    ) {
         let at = self.started.elapsed();
         let kept = bytes[..bytes.len().min(BYTES)].to_vec();
-        let entry = Entry { at, direction, bytes: kept, length: bytes.len(), texts, writes, open };
+        let entry = Entry {
+            at,
+            direction,
+            bytes: kept,
+            length: bytes.len(),
+            texts,
+            writes,
+            open,
+        };
         if self.head.len() < ENTRIES {
             self.head.push(entry);
             return;
@@ -112,7 +140,8 @@ impl Transcript {
 impl Entry {
     fn extend(&mut self, bytes: &[u8], writes: usize, texts: Vec<String>, open: bool) {
         let room = BYTES.saturating_sub(self.bytes.len());
-        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.bytes
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.length += bytes.len();
         self.writes += writes;
         self.texts.extend(texts);

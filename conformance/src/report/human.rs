@@ -31,16 +31,36 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 /// One finding: what the rule asks, what happened, and how to see it again.
 pub fn finding(result: &CaseResult, out: &mut dyn Write) -> io::Result<()> {
-    let style = if result.verdict == Verdict::Warn { YELLOW } else { RED };
+    let style = if result.verdict == Verdict::Warn {
+        YELLOW
+    } else {
+        RED
+    };
     let word = result.verdict.name().to_uppercase();
     let profile = result.profile.as_deref().unwrap_or_default();
-    writeln!(out, "{style}{word}{style:#}  {BOLD}{}{BOLD:#}  {DIM}{profile}{DIM:#}", result.case())?;
+    writeln!(
+        out,
+        "{style}{word}{style:#}  {BOLD}{}{BOLD:#}  {DIM}{profile}{DIM:#}",
+        result.case()
+    )?;
     for id in &result.rules {
         if let Some(rule) = rules().get(id) {
-            field(out, "rule", &format!("{}\n{DIM}{} · spec/{}.md#{}{DIM:#}", rule.sentence, rule.level, rule.page, rule.id))?;
+            field(
+                out,
+                "rule",
+                &format!(
+                    "{}\n{DIM}{} · spec/{}.md#{}{DIM:#}",
+                    rule.sentence, rule.level, rule.page, rule.id
+                ),
+            )?;
         }
     }
-    for (label, text) in [("expected", &result.expected), ("actual", &result.actual), ("reason", &result.reason), ("hint", &result.hint)] {
+    for (label, text) in [
+        ("expected", &result.expected),
+        ("actual", &result.actual),
+        ("reason", &result.reason),
+        ("hint", &result.hint),
+    ] {
         if let Some(text) = text {
             field(out, label, text)?;
         }
@@ -65,8 +85,16 @@ pub fn finding(result: &CaseResult, out: &mut dyn Write) -> io::Result<()> {
 /// The verdict per profile, and what else has to be said.
 pub fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for result in report.results.iter().filter(|r| r.verdict == Verdict::NotApplicable) {
-        if let Some(reason) = result.reason.as_deref().filter(|r| r.starts_with("not judged")) {
+    for result in report
+        .results
+        .iter()
+        .filter(|r| r.verdict == Verdict::NotApplicable)
+    {
+        if let Some(reason) = result
+            .reason
+            .as_deref()
+            .filter(|r| r.starts_with("not judged"))
+        {
             *reasons.entry(reason).or_default() += 1;
         }
     }
@@ -76,8 +104,18 @@ pub fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     let subject = &report.subject;
     let name = subject.name.as_deref().unwrap_or_default();
-    writeln!(out, "{BOLD}{}{BOLD:#}  {DIM}{}{DIM:#}", name, crate::reproduce::quoted(&subject.command))?;
-    let width = report.profiles.iter().map(|p| p.name.len()).max().unwrap_or(0);
+    writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}  {DIM}{}{DIM:#}",
+        name,
+        crate::reproduce::quoted(&subject.command)
+    )?;
+    let width = report
+        .profiles
+        .iter()
+        .map(|p| p.name.len())
+        .max()
+        .unwrap_or(0);
     for profile in &report.profiles {
         profile_line(profile, width, out)?;
     }
@@ -98,7 +136,12 @@ fn profile_line(profile: &Profile, width: usize, out: &mut dyn Write) -> io::Res
         YesNo::Yes => (GREEN, "yes"),
         YesNo::No => (RED, "no "),
     };
-    writeln!(out, "  {:width$}  {style}{word}{style:#}  {}", profile.name, profile.counts.words())
+    writeln!(
+        out,
+        "  {:width$}  {style}{word}{style:#}  {}",
+        profile.name,
+        profile.counts.words()
+    )
 }
 
 /// `  label     text`, with further lines below the text.
@@ -114,7 +157,10 @@ fn wire(entries: &[Entry]) -> String {
     let mut lines = Vec::new();
     for (n, entry) in entries.iter().enumerate() {
         if n == ENTRIES && entries.len() > 2 * ENTRIES {
-            lines.push(format!("{DIM}… {} entries left out; --format json has more …{DIM:#}", entries.len() - 2 * ENTRIES));
+            lines.push(format!(
+                "{DIM}… {} entries left out; --format json has more …{DIM:#}",
+                entries.len() - 2 * ENTRIES
+            ));
         }
         if (ENTRIES..entries.len().saturating_sub(ENTRIES)).contains(&n) {
             continue;
@@ -126,7 +172,11 @@ fn wire(entries: &[Entry]) -> String {
             _ => "·",
         };
         for (n, text) in described(entry).into_iter().enumerate() {
-            let at = if n == 0 { at.clone() } else { " ".repeat(at.len()) };
+            let at = if n == 0 {
+                at.clone()
+            } else {
+                " ".repeat(at.len())
+            };
             lines.push(format!("{DIM}{at}{DIM:#}  {arrow} {text}"));
         }
     }
@@ -136,27 +186,41 @@ fn wire(entries: &[Entry]) -> String {
 /// What an entry says, and its bytes where they are not the same.
 fn described(entry: &Entry) -> Vec<String> {
     let length = entry.length.unwrap_or(0);
-    let bytes = entry.bytes.as_deref().and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok());
+    let bytes = entry
+        .bytes
+        .as_deref()
+        .and_then(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).ok());
     match (bytes, &entry.text) {
         (None, text) => text.iter().map(|t| clip(t)).collect(),
         (Some(bytes), text) => {
             let raw = String::from_utf8_lossy(&bytes);
-            let printable = std::str::from_utf8(&bytes).is_ok_and(|t| !t.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+            let printable = std::str::from_utf8(&bytes)
+                .is_ok_and(|t| !t.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
             let mut lines: Vec<String> = Vec::new();
             if printable {
                 lines.extend(raw.trim_end_matches('\n').split('\n').take(8).map(clip));
                 // A line that has not ended is worth knowing about.
                 if !raw.ends_with('\n') && length == bytes.len() {
-                    lines.push(format!("{DIM}({length} bytes, no line feed at the end){DIM:#}"));
+                    lines.push(format!(
+                        "{DIM}({length} bytes, no line feed at the end){DIM:#}"
+                    ));
                 }
-                if let Some(writes) = text.as_deref().and_then(|t| t.lines().last()).filter(|l| l.ends_with("writes)")) {
+                if let Some(writes) = text
+                    .as_deref()
+                    .and_then(|t| t.lines().last())
+                    .filter(|l| l.ends_with("writes)"))
+                {
                     lines.push(format!("{DIM}{writes}{DIM:#}"));
                 }
             } else {
                 lines.extend(text.iter().flat_map(|t| t.lines()).map(clip));
-                let shown: Vec<String> = bytes.iter().take(48).map(|b| format!("{b:02x}")).collect();
+                let shown: Vec<String> =
+                    bytes.iter().take(48).map(|b| format!("{b:02x}")).collect();
                 let more = if length > 48 { " …" } else { "" };
-                lines.push(format!("{DIM}{}{more} ({length} bytes){DIM:#}", shown.join(" ")));
+                lines.push(format!(
+                    "{DIM}{}{more} ({length} bytes){DIM:#}",
+                    shown.join(" ")
+                ));
             }
             lines
         }
@@ -165,7 +229,16 @@ fn described(entry: &Entry) -> Vec<String> {
 
 fn clip(text: &str) -> String {
     // Control characters of a subject must not reach the person's terminal.
-    let clean: String = text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect();
+    let clean: String = text
+        .chars()
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect::<Vec<_>>()
+            } else {
+                vec![c]
+            }
+        })
+        .collect();
     match clean.char_indices().nth(WIDTH) {
         Some((at, _)) => format!("{}… ({} characters)", &clean[..at], clean.chars().count()),
         None => clean,
@@ -185,6 +258,11 @@ fn tail(stderr: &str) -> String {
 fn exit_words(exit: Exit) -> String {
     match exit {
         Exit::Status(status) => format!("status {status}"),
-        Exit::Signal(signal) => format!("signal {signal}{}", signal_hook::low_level::signal_name(signal).map(|n| format!(" ({n})")).unwrap_or_default()),
+        Exit::Signal(signal) => format!(
+            "signal {signal}{}",
+            signal_hook::low_level::signal_name(signal)
+                .map(|n| format!(" ({n})"))
+                .unwrap_or_default()
+        ),
     }
 }

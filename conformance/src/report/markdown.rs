@@ -19,10 +19,17 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         report.seed,
         crate::reproduce::quoted(&subject.command)
     )?;
-    writeln!(out, "| profile | verdict | passed | failed | warned | known to fail | errors | not applicable |")?;
+    writeln!(
+        out,
+        "| profile | verdict | passed | failed | warned | known to fail | errors | not applicable |"
+    )?;
     writeln!(out, "|---|---|---|---|---|---|---|---|")?;
     for profile in &report.profiles {
-        let verdict = if profile.verdict == YesNo::Yes { "yes" } else { "**no**" };
+        let verdict = if profile.verdict == YesNo::Yes {
+            "yes"
+        } else {
+            "**no**"
+        };
         let c = &profile.counts;
         writeln!(
             out,
@@ -30,12 +37,25 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             profile.name, c.pass, c.fail, c.warn, c.known_fail, c.error, c.not_applicable
         )?;
     }
-    for result in report.results.iter().filter(|r| r.verdict.is_finding() || r.verdict == Verdict::KnownFail) {
+    for result in report
+        .results
+        .iter()
+        .filter(|r| r.verdict.is_finding() || r.verdict == Verdict::KnownFail)
+    {
         writeln!(out, "\n## {}: {}\n", result.verdict.name(), result.id)?;
         for rule in result.rules.iter().filter_map(|id| rules().get(id)) {
-            writeln!(out, "> {} ({}, spec/{}.md#{})\n", rule.sentence, rule.level, rule.page, rule.id)?;
+            writeln!(
+                out,
+                "> {} ({}, spec/{}.md#{})\n",
+                rule.sentence, rule.level, rule.page, rule.id
+            )?;
         }
-        for (label, text) in [("Expected", &result.expected), ("Actual", &result.actual), ("Reason", &result.reason), ("Hint", &result.hint)] {
+        for (label, text) in [
+            ("Expected", &result.expected),
+            ("Actual", &result.actual),
+            ("Reason", &result.reason),
+            ("Hint", &result.hint),
+        ] {
             if let Some(text) = text {
                 writeln!(out, "{label}:\n\n{}\n", indented(text))?;
             }
@@ -49,5 +69,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 /// An indented block can't be ended by what stands in it.
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| format!("    {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

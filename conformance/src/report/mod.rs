@@ -46,8 +46,18 @@ pub fn write(report: &Report, format: Format, out: &mut dyn Write) -> io::Result
 /// Renders a JSON report that was written before.
 pub fn render(file: &Path, format: Format, out: &mut dyn Write) -> Result<()> {
     const ADVICE: &str = "give a file that --report or --format json wrote";
-    let bytes = std::fs::read(file).map_err(|e| Error::usage(format!("{} can't be read: {e}", file.display()), ADVICE))?;
-    let report: Report = serde_json::from_slice(&bytes)
-        .map_err(|e| Error::usage(format!("{} is no report of this version: {e}", file.display()), ADVICE))?;
-    write(&report, format, out).map_err(|e| Error::not_judged(format!("stdout can't be written: {e}"), "give it somewhere to go"))
+    let bytes = std::fs::read(file)
+        .map_err(|e| Error::usage(format!("{} can't be read: {e}", file.display()), ADVICE))?;
+    let report: Report = serde_json::from_slice(&bytes).map_err(|e| {
+        Error::usage(
+            format!("{} is no report of this version: {e}", file.display()),
+            ADVICE,
+        )
+    })?;
+    write(&report, format, out).map_err(|e| {
+        Error::not_judged(
+            format!("stdout can't be written: {e}"),
+            "give it somewhere to go",
+        )
+    })
 }

@@ -155,7 +155,11 @@ pub struct CaseResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<String>,
     /// How the process ended; `Some(None)`: the suite had to kill it.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "double_option")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "double_option"
+    )]
     pub exit: Option<Option<Exit>>,
     /// A command line that runs just this case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -281,7 +285,11 @@ impl Counts {
         .filter(|(n, _)| *n > 0)
         .map(|(n, word)| format!("{n} {word}"))
         .collect();
-        if words.is_empty() { "no cases".to_owned() } else { words.join(", ") }
+        if words.is_empty() {
+            "no cases".to_owned()
+        } else {
+            words.join(", ")
+        }
     }
 }
 
@@ -300,14 +308,22 @@ pub fn profiles(results: &[CaseResult]) -> Vec<Profile> {
             by_name.entry(name).or_default().push(result);
         }
     }
-    let verdict = |counts: &Counts| match counts.fail == 0 && counts.error == 0 && counts.known_fail == 0 && counts.pass > 0 {
+    let verdict = |counts: &Counts| match counts.fail == 0
+        && counts.error == 0
+        && counts.known_fail == 0
+        && counts.pass > 0
+    {
         true => YesNo::Yes,
         false => YesNo::No,
     };
     by_name
         .into_iter()
         .map(|(name, results)| (name, Counts::of(results)))
-        .map(|(name, counts)| Profile { name: name.to_owned(), verdict: verdict(&counts), counts })
+        .map(|(name, counts)| Profile {
+            name: name.to_owned(),
+            verdict: verdict(&counts),
+            counts,
+        })
         .collect()
 }
 
@@ -315,11 +331,16 @@ pub fn profiles(results: &[CaseResult]) -> Vec<Profile> {
 mod double_option {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Option<Option<T>>, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<Option<T>>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         value.as_ref().expect("skipped if absent").serialize(to)
     }
 
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Option<T>>, D::Error> {
         Option::deserialize(from).map(Some)
     }
 }

@@ -19,12 +19,16 @@ impl Progress {
     /// Nothing has happened yet.
     pub fn start() -> Progress {
         let bar = ProgressBar::hidden();
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").expect("a constant template");
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
+            .expect("a constant template");
         bar.set_style(style);
         if std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        Progress { bar, counts: Counts::default() }
+        Progress {
+            bar,
+            counts: Counts::default(),
+        }
     }
 
     /// Shows an event.
@@ -37,7 +41,10 @@ impl Progress {
                 self.counts.fail += one.fail + one.error;
                 self.counts.warn += one.warn;
                 self.bar.inc(1);
-                self.bar.set_message(format!("{} passed, {} failed", self.counts.pass, self.counts.fail));
+                self.bar.set_message(format!(
+                    "{} passed, {} failed",
+                    self.counts.pass, self.counts.fail
+                ));
                 if result.verdict.is_finding() {
                     let mut text = Vec::new();
                     self.bar.suspend(|| {

@@ -15,16 +15,32 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         .map(|result| {
             let name = match result.verdict {
                 // TAP's directives: neither counts as a failure.
-                Verdict::NotApplicable => format!("{} # SKIP {}", escaped(&result.id), result.reason.as_deref().unwrap_or_default()),
+                Verdict::NotApplicable => format!(
+                    "{} # SKIP {}",
+                    escaped(&result.id),
+                    result.reason.as_deref().unwrap_or_default()
+                ),
                 Verdict::KnownFail => format!("{} # TODO known to fail", escaped(&result.id)),
                 _ => escaped(&result.id),
             };
-            let passed = matches!(result.verdict, Verdict::Pass | Verdict::Warn | Verdict::NotApplicable);
+            let passed = matches!(
+                result.verdict,
+                Verdict::Pass | Verdict::Warn | Verdict::NotApplicable
+            );
             let words = [
-                ("level", (result.verdict == Verdict::Warn).then(|| "SHOULD, a warning".to_owned())),
+                (
+                    "level",
+                    (result.verdict == Verdict::Warn).then(|| "SHOULD, a warning".to_owned()),
+                ),
                 ("expected", result.expected.clone()),
                 ("actual", result.actual.clone()),
-                ("reason", result.reason.clone().filter(|_| result.verdict == Verdict::Error)),
+                (
+                    "reason",
+                    result
+                        .reason
+                        .clone()
+                        .filter(|_| result.verdict == Verdict::Error),
+                ),
                 ("hint", result.hint.clone()),
                 ("again", result.reproduce.clone()),
             ];
@@ -43,8 +59,14 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         })
         .collect();
     let mut suite = TapSuiteBuilder::new();
-    suite.name(format!("{} {}", report.suite.name, report.suite.version)).tests(tests);
-    suite.finalize().print(out)
+    suite
+        .name(format!("{} {}", report.suite.name, report.suite.version))
+        .tests(tests);
+    suite
+        .finalize()
+        .lines()
+        .iter()
+        .try_for_each(|line| writeln!(out, "{line}"))
 }
 
 /// A `#` in a test's name would begin a directive.

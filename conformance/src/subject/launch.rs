@@ -29,9 +29,17 @@ pub struct Stage {
 
 impl Stage {
     /// Finds the program, so that a command that isn't there is found before anything starts.
-    pub fn resolve(argv: Vec<String>, cwd: PathBuf, env: BTreeMap<String, String>) -> Result<Stage> {
+    pub fn resolve(
+        argv: Vec<String>,
+        cwd: PathBuf,
+        env: BTreeMap<String, String>,
+    ) -> Result<Stage> {
         let name = argv.first().cloned().unwrap_or_default();
-        let program = if name.contains('/') { runnable(&cwd.join(&name)) } else { on_path(&name) };
+        let program = if name.contains('/') {
+            runnable(&cwd.join(&name))
+        } else {
+            on_path(&name)
+        };
         let program = program.map_err(|why| {
             let place = if name.contains('/') { format!("in {}", cwd.display()) } else { "in any folder of PATH".to_owned() };
             Error::not_judged(
@@ -39,7 +47,12 @@ impl Stage {
                 "give the path of an executable file after `--` (or in the manifest), for example `-- python3 main.py`",
             )
         })?;
-        Ok(Stage { argv, program, cwd, env })
+        Ok(Stage {
+            argv,
+            program,
+            cwd,
+            env,
+        })
     }
 }
 
@@ -47,7 +60,9 @@ fn runnable(path: &Path) -> Result<PathBuf, &'static str> {
     match std::fs::metadata(path) {
         Err(_) => Err("there is no such file"),
         Ok(meta) if meta.is_dir() => Err("it is a folder, not a program,"),
-        Ok(meta) if meta.permissions().mode() & 0o111 == 0 => Err("the file is not executable (chmod +x)"),
+        Ok(meta) if meta.permissions().mode() & 0o111 == 0 => {
+            Err("the file is not executable (chmod +x)")
+        }
         Ok(_) => Ok(path.to_owned()),
     }
 }
@@ -75,11 +90,18 @@ pub fn spawn(
     stdout: impl Into<Stdio>,
 ) -> io::Result<Child> {
     let mut command = Command::new(&stage.program);
-    command.arg0(&stage.argv[0]).args(&stage.argv[1..]).current_dir(&stage.cwd);
+    command
+        .arg0(&stage.argv[0])
+        .args(&stage.argv[1..])
+        .current_dir(&stage.cwd);
     command.env_clear();
     // The person's PATH, because that is where they would find the program themselves; the rest of
     // their environment must not decide the verdict.
-    command.env("PATH", path_variable()).env("LANG", "C.UTF-8").env("TZ", "UTC").env("HOME", tmp);
+    command
+        .env("PATH", path_variable())
+        .env("LANG", "C.UTF-8")
+        .env("TZ", "UTC")
+        .env("HOME", tmp);
     command.envs(&stage.env).envs(env).env("TMPDIR", tmp);
     command.stdin(stdin).stdout(stdout).stderr(Stdio::piped());
     // SAFETY: `setsid` is async-signal-safe and touches no memory of the parent.
@@ -96,9 +118,19 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// Sets close-on-exec on whatever the suite itself inherited beyond stdio: no subject gets it.
 pub fn seal_inherited() {
-    let dir = if Path::new("/proc/self/fd").is_dir() { "/proc/self/fd" } else { "/dev/fd" };
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
-    let fds: Vec<i32> = entries.flatten().filter_map(|e| to_fd(&e.file_name())).filter(|fd| *fd > 2).collect();
+    let dir = if Path::new("/proc/self/fd").is_dir() {
+        "/proc/self/fd"
+    } else {
+        "/dev/fd"
+    };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
+    let fds: Vec<i32> = entries
+        .flatten()
+        .filter_map(|e| to_fd(&e.file_name()))
+        .filter(|fd| *fd > 2)
+        .collect();
     for fd in fds {
         // SAFETY: the number is only used for fcntl, which answers EBADF for one that is closed by
         // now (the folder's own); nothing is closed or kept.

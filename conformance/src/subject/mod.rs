@@ -1,8 +1,8 @@
 //! A running subject: its processes, and the suite's ends of their streams, driven by one `poll` loop.
 
 pub mod launch;
-pub mod sweep;
 mod outbox;
+pub mod sweep;
 mod tail;
 
 use std::collections::BTreeMap;
@@ -66,7 +66,9 @@ impl Subject {
         let mut stdout = None;
         for (n, stage) in stages.iter().enumerate() {
             let (read, write) = launch::pipe()?;
-            let from = if n + 1 < stages.len() { std::mem::replace(&mut input, read) } else {
+            let from = if n + 1 < stages.len() {
+                std::mem::replace(&mut input, read)
+            } else {
                 stdout = Some(read);
                 input.try_clone()?
             };
@@ -125,14 +127,21 @@ impl Subject {
     /// Stops or resumes reading stdout.
     pub fn stall(&mut self, stalled: bool) {
         if self.stalled != stalled {
-            self.transcript.note(if stalled { "the suite stops reading stdout" } else { "the suite reads stdout again" });
+            self.transcript.note(if stalled {
+                "the suite stops reading stdout"
+            } else {
+                "the suite reads stdout again"
+            });
         }
         self.stalled = stalled;
     }
 
     /// Whether stdout is stalled and its pipe can hold no more.
     pub fn stdout_full(&self) -> bool {
-        let held = self.stdout.as_ref().and_then(|fd| rustix::io::ioctl_fionread(fd).ok());
+        let held = self
+            .stdout
+            .as_ref()
+            .and_then(|fd| rustix::io::ioctl_fionread(fd).ok());
         held.is_some_and(|held| held >= 64 << 10)
     }
 
@@ -168,13 +177,18 @@ impl Subject {
     pub fn exit(&self) -> Option<ExitStatus> {
         let exits: Option<Vec<ExitStatus>> = self.stages.iter().map(|p| p.exit).collect();
         let exits = exits?;
-        let failed = exits.iter().find(|e| !e.success() && e.signal() != Some(signal_hook::consts::SIGPIPE));
+        let failed = exits
+            .iter()
+            .find(|e| !e.success() && e.signal() != Some(signal_hook::consts::SIGPIPE));
         failed.or(exits.last()).copied()
     }
 
     /// The first stage that has ended, from 1, and how; the others may run on.
     pub fn first_exit(&self) -> Option<(usize, ExitStatus)> {
-        self.stages.iter().enumerate().find_map(|(n, p)| p.exit.map(|e| (n + 1, e)))
+        self.stages
+            .iter()
+            .enumerate()
+            .find_map(|(n, p)| p.exit.map(|e| (n + 1, e)))
     }
 
     /// Whether it is a pipeline.
@@ -184,11 +198,23 @@ impl Subject {
 
     /// The end of what the stages wrote to stderr, and how much it was in all.
     pub fn stderr(&self) -> (String, u64) {
-        let text = self.stages.iter().enumerate().map(|(n, p)| match self.stages.len() {
-            1 => p.tail.text(),
-            _ => p.tail.text().lines().map(|line| format!("[stage {}] {line}\n", n + 1)).collect(),
-        });
-        (text.collect(), self.stages.iter().map(|p| p.tail.total()).sum())
+        let text = self
+            .stages
+            .iter()
+            .enumerate()
+            .map(|(n, p)| match self.stages.len() {
+                1 => p.tail.text(),
+                _ => p
+                    .tail
+                    .text()
+                    .lines()
+                    .map(|line| format!("[stage {}] {line}\n", n + 1))
+                    .collect(),
+            });
+        (
+            text.collect(),
+            self.stages.iter().map(|p| p.tail.total()).sum(),
+        )
     }
 
     /// Processes that outlived the stages, for the report.
@@ -241,8 +267,14 @@ impl Subject {
             }
         }
         fds.extend(interrupt::fd().map(|fd| (fd, PollFlags::IN)));
-        let mut fds: Vec<PollFd<'_>> = fds.iter().map(|(fd, flags)| PollFd::new(fd, *flags)).collect();
-        let timeout = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
+        let mut fds: Vec<PollFd<'_>> = fds
+            .iter()
+            .map(|(fd, flags)| PollFd::new(fd, *flags))
+            .collect();
+        let timeout = Timespec {
+            tv_sec: wait.as_secs() as i64,
+            tv_nsec: i64::from(wait.subsec_nanos()),
+        };
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(e) => Err(e.into()),
@@ -252,7 +284,9 @@ impl Subject {
     fn flush_outbox(&mut self) {
         while let Some(stdin) = &self.stdin {
             match self.outbox.write_to(stdin.as_fd()) {
-                Ok(Some(written)) => self.transcript.wrote(&written.bytes, written.label.as_deref()),
+                Ok(Some(written)) => self
+                    .transcript
+                    .wrote(&written.bytes, written.label.as_deref()),
                 Ok(None) if self.outbox.wants_close() => {
                     self.stdin = None;
                     self.transcript.note("stdin closed");
@@ -274,7 +308,11 @@ impl Subject {
             if process.exit.is_none() {
                 if let Ok(Some(exit)) = process.child.try_wait() {
                     process.exit = Some(exit);
-                    let whom = if several { format!("stage {}: ", n + 1) } else { String::new() };
+                    let whom = if several {
+                        format!("stage {}: ", n + 1)
+                    } else {
+                        String::new()
+                    };
                     self.transcript.note(&format!("{whom}{}", describe(exit)));
                 }
             }
@@ -346,12 +384,25 @@ impl Process {
         if let Some(stderr) = &stderr {
             nonblocking(stderr)?;
         }
-        let pidfd = if cfg!(target_os = "linux") { pidfd_open(pid, PidfdFlags::empty()).ok() } else { None };
-        Ok(Process { child, pid, pidfd, stderr, tail: Tail::default(), exit: None })
+        let pidfd = if cfg!(target_os = "linux") {
+            pidfd_open(pid, PidfdFlags::empty()).ok()
+        } else {
+            None
+        };
+        Ok(Process {
+            child,
+            pid,
+            pidfd,
+            stderr,
+            tail: Tail::default(),
+            exit: None,
+        })
     }
 
     fn drain_stderr(&mut self) {
-        let Some(stderr) = &mut self.stderr else { return };
+        let Some(stderr) = &mut self.stderr else {
+            return;
+        };
         let mut buffer = [0; READ];
         // Bounded per turn, so that a flood can't keep the suite from its other work.
         for _ in 0..8 {

@@ -33,7 +33,12 @@ pub struct Written {
 impl Outbox {
     pub(super) fn push(&mut self, bytes: Vec<u8>, paced: bool, label: Option<String>) {
         if !bytes.is_empty() {
-            self.queue.push_back(Pending { bytes, written: 0, paced, label });
+            self.queue.push_back(Pending {
+                bytes,
+                written: 0,
+                paced,
+                label,
+            });
         }
     }
 
@@ -52,7 +57,11 @@ impl Outbox {
     /// Whether the next write may be tried.
     pub(super) fn may_write(&self, stdin: BorrowedFd<'_>) -> bool {
         match self.queue.front() {
-            Some(Pending { paced: true, written: 0, .. }) => !matches!(ioctl_fionread(stdin), Ok(1..)),
+            Some(Pending {
+                paced: true,
+                written: 0,
+                ..
+            }) => !matches!(ioctl_fionread(stdin), Ok(1..)),
             _ => true,
         }
     }
@@ -62,13 +71,19 @@ impl Outbox {
         if !self.may_write(stdin) {
             return Ok(None);
         }
-        let Some(next) = self.queue.front_mut() else { return Ok(None) };
+        let Some(next) = self.queue.front_mut() else {
+            return Ok(None);
+        };
         match rustix::io::write(stdin, &next.bytes[next.written..]) {
             Ok(n) => {
                 let bytes = next.bytes[next.written..next.written + n].to_vec();
                 next.written += n;
                 let done = next.written == next.bytes.len();
-                let label = if done { self.queue.pop_front().and_then(|p| p.label) } else { None };
+                let label = if done {
+                    self.queue.pop_front().and_then(|p| p.label)
+                } else {
+                    None
+                };
                 Ok(Some(Written { bytes, label }))
             }
             Err(Errno::AGAIN | Errno::INTR) => Ok(None),

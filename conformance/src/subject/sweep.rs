@@ -11,7 +11,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, waitpid,
+};
 
 /// How long killed processes may take to disappear.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,12 +40,24 @@ struct Entry {
 /// Every process of the machine that can be seen.
 fn processes() -> HashMap<i32, Entry> {
     let mut found = HashMap::new();
-    let Ok(dir) = fs::read_dir("/proc") else { return found };
+    let Ok(dir) = fs::read_dir("/proc") else {
+        return found;
+    };
     for entry in dir.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|n| n.parse::<i32>().ok())
+        else {
+            continue;
+        };
         // A process that ends while we look is no process.
-        let Ok(stat) = fs::read(entry.path().join("stat")) else { continue };
-        let Some(stat) = parse_stat(&stat) else { continue };
+        let Ok(stat) = fs::read(entry.path().join("stat")) else {
+            continue;
+        };
+        let Some(stat) = parse_stat(&stat) else {
+            continue;
+        };
         found.insert(pid, stat);
     }
     found
@@ -52,11 +66,17 @@ fn processes() -> HashMap<i32, Entry> {
 /// `pid (name) state ppid pgrp session …`; the name may contain anything, so count from its end.
 fn parse_stat(stat: &[u8]) -> Option<Entry> {
     let after = stat.iter().rposition(|&b| b == b')')? + 1;
-    let mut fields = std::str::from_utf8(&stat[after..]).ok()?.split_ascii_whitespace();
+    let mut fields = std::str::from_utf8(&stat[after..])
+        .ok()?
+        .split_ascii_whitespace();
     let zombie = fields.next()? == "Z";
     let parent = fields.next()?.parse().ok()?;
     let session = fields.nth(1)?.parse().ok()?;
-    Some(Entry { parent, session, zombie })
+    Some(Entry {
+        parent,
+        session,
+        zombie,
+    })
 }
 
 /// The processes of a case: of the sessions that its stages lead, below them, or with its TMPDIR.
@@ -83,12 +103,16 @@ fn of_case(all: &HashMap<i32, Entry>, leaders: &[Pid], tmp: &Path) -> HashSet<i3
         }
         descends_from_suite && has_tmpdir(pid, tmp)
     };
-    all.keys().copied().filter(|&pid| pid != me && mine(pid)).collect()
+    all.keys()
+        .copied()
+        .filter(|&pid| pid != me && mine(pid))
+        .collect()
 }
 
 fn has_tmpdir(pid: i32, tmp: &Path) -> bool {
     let wanted = [b"TMPDIR=", tmp.as_os_str().as_bytes()].concat();
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| env.split(|&b| b == 0).any(|v| v == wanted))
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|env| env.split(|&b| b == 0).any(|v| v == wanted))
 }
 
 /// Live processes of the case besides its stages themselves, as `name (pid)`, for the report.
@@ -124,7 +148,9 @@ pub fn kill(leaders: &[Pid], tmp: &Path) -> bool {
         let all = processes();
         let left = of_case(&all, leaders, tmp);
         for &pid in &left {
-            let Some(pid) = Pid::from_raw(pid) else { continue };
+            let Some(pid) = Pid::from_raw(pid) else {
+                continue;
+            };
             let _ = kill_process(pid, Signal::KILL);
             // Reaps it if it is ours already; an orphan becomes ours in a later round. The stages
             // themselves are reaped by their `Child`.
@@ -132,7 +158,9 @@ pub fn kill(leaders: &[Pid], tmp: &Path) -> bool {
                 let _ = waitpid(Some(pid), WaitOptions::NOHANG);
             }
         }
-        let stages_only = left.iter().all(|pid| leaders.iter().any(|l| l.as_raw_nonzero().get() == *pid) && all[pid].zombie);
+        let stages_only = left
+            .iter()
+            .all(|pid| leaders.iter().any(|l| l.as_raw_nonzero().get() == *pid) && all[pid].zombie);
         if stages_only {
             return true;
         }
@@ -149,7 +177,11 @@ pub fn kill_descendants() {
     let me = getpid().as_raw_nonzero().get();
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
-        let children: Vec<i32> = processes().into_iter().filter(|(_, e)| e.parent == me).map(|(pid, _)| pid).collect();
+        let children: Vec<i32> = processes()
+            .into_iter()
+            .filter(|(_, e)| e.parent == me)
+            .map(|(pid, _)| pid)
+            .collect();
         if children.is_empty() {
             return;
         }
