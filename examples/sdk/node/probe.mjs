@@ -41,7 +41,7 @@ const handlers = {
   read: () => result('read', { bytes: fs.readFileSync(0).length }),
 
   log(event) {
-    fs.writeSync(2, `${'x'.repeat(79)}\n`.repeat(event.data.bytes / 80 + 1).slice(0, event.data.bytes))
+    process.stderr.write(`${'x'.repeat(79)}\n`.repeat(event.data.bytes / 80 + 1).slice(0, event.data.bytes))
     return event
   },
 

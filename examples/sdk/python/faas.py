@@ -219,8 +219,8 @@ class Stream:
         if "chunk" in m:
             call.unfinished[0] += len(m["chunk"])
             call.unfinished.append(m["chunk"])
-        if call.unfinished and call.held + call.unfinished[0] > (LIMIT if CONCURRENCY > 1 else max(LIMIT, 16 << 20)):
-            raise Status("RESOURCE_EXHAUSTED", f"expected at most {LIMIT} bytes waiting in the call, got more")
+        if call.unfinished and (call.held if CONCURRENCY > 1 else 0) + call.unfinished[0] > LIMIT:
+            raise Status("RESOURCE_EXHAUSTED", f"expected at most {LIMIT} bytes to hold for the call, got more")
         if m.keys() & {"event", "chunk"} and not m.get("more"):
             (size, event, *chunks), call.unfinished = call.unfinished, None
             call.held, self.queued = call.held + size, self.queued + size
