@@ -66,6 +66,7 @@ rules! {
     HelloOnce = "hello-once",
     ChunkKind = "chunk-kind",
     ChunkText = "chunk-text",
+    BinaryLimit = "binary-attribute-limit",
     Context = "context-malformed",
     EnvMode = "env-missing-mode",
     EnvValue = "env-value",

@@ -3,6 +3,7 @@
 mod builder;
 mod data;
 mod json_value;
+mod pieces;
 mod timestamp;
 mod value;
 

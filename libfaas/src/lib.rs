@@ -26,6 +26,7 @@
 //! ```
 #![deny(missing_docs)]
 
+pub mod binary;
 mod context;
 mod encoding;
 mod error;
