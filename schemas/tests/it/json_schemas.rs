@@ -37,17 +37,7 @@ fn check(name: &str, schema: &str) {
         .unwrap_or_else(|error| panic!("{name}.json is no JSON Schema: {error}"));
     assert_described(name, "", &schema);
 
-    let event: Value = serde_json::from_str(source::EVENT_JSON).unwrap();
-    let registry = Registry::new()
-        .add("urn:fsi:1.0:event", &event)
-        .unwrap()
-        .prepare()
-        .unwrap();
-    let validator = jsonschema::draft202012::options()
-        .with_registry(&registry)
-        .should_validate_formats(true)
-        .build(&schema)
-        .unwrap();
+    let validator = validator(&schema);
 
     for example in schema["examples"].as_array().into_iter().flatten() {
         assert_eq!(
@@ -78,6 +68,21 @@ fn check(name: &str, schema: &str) {
             variant.name
         );
     }
+}
+
+/// Validates against one of the schemas; formats count.
+pub(crate) fn validator(schema: &Value) -> Validator {
+    let event: Value = serde_json::from_str(source::EVENT_JSON).unwrap();
+    let registry = Registry::new()
+        .add("urn:fsi:1.0:event", &event)
+        .unwrap()
+        .prepare()
+        .unwrap();
+    jsonschema::draft202012::options()
+        .with_registry(&registry)
+        .should_validate_formats(true)
+        .build(schema)
+        .unwrap()
 }
 
 /// Where the schema finds faults: each place once.

@@ -2,3 +2,4 @@
 
 mod json_schemas;
 mod vectors;
+mod vectors_and_schemas;

@@ -160,7 +160,7 @@ fn disagreements_name_vectors() {
 }
 
 /// The vectors by `encoding/shape-validity`.
-fn files() -> BTreeMap<String, Vec<Map<String, Value>>> {
+pub(crate) fn files() -> BTreeMap<String, Vec<Map<String, Value>>> {
     let mut files = BTreeMap::new();
     for encoding in ENCODINGS {
         for shape in SHAPES {

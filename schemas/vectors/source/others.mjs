@@ -1,8 +1,8 @@
 // Vectors whose bytes the official JavaScript SDK writes, as JSON on stdout.
-// NODE_PATH or a node_modules above this file must hold the packages of ../package.json.
+// The packages of ../package.json are installed in target/node.
 import { createRequire } from "node:module";
 
-const require = createRequire(`${process.env.FSI_NODE ?? new URL("../../../target/node/", import.meta.url).pathname}/`);
+const require = createRequire(new URL("../../../target/node/", import.meta.url));
 const { CloudEvent, HTTP } = require("cloudevents");
 const origin = `js-cloudevents ${require("cloudevents/package.json").version}`;
 
