@@ -69,7 +69,7 @@ function put(bytes) {
     try {
       at += fs.writeSync(streams.output, bytes, at)
     } catch (error) {
-      if (error.code === 'EPIPE') leave(141)               // as a shell reports SIGPIPE, which Node can't die of
+      if (error.code === 'EPIPE') process.exit(141)        // as a shell reports SIGPIPE, which Node can't die of
       if (error.code !== 'EAGAIN') throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
     }
@@ -90,12 +90,15 @@ function watch(fd) {
   try {
     const { TCP, constants } = process.binding('tcp_wrap')
     const handle = new TCP(constants.SOCKET)
-    if (handle.open(fd) === 0) new net.Socket({ handle }).on('error', () => leave(141)).on('end', () => leave(141)).resume().unref()
+    if (handle.open(fd) === 0) new net.Socket({ handle }).on('error', () => process.exit(141)).on('end', () => process.exit(141)).resume().unref()
   } catch {}
 }
 
+// Exits when stderr has been written: to a pipe that is full Node writes it later, and process.exit would lose it.
 function leave(code) {
-  process.exit(code)
+  setTimeout(() => process.exit(code), 2000)
+  process.stderr.write('', () => process.exit(code))
+  return new Promise(() => {})
 }
 
 // ---- Statuses and context
@@ -206,6 +209,7 @@ class Stream {
     setInterval(() => {}, 2 ** 30)                         // Node exits when it has nothing to wait for; a promise doesn't count
     watch(streams.watched)
     process.on('SIGTERM', () => {
+      this.leaving = true
       this.endAll(new Status('UNAVAILABLE', 'the function was terminated').wire())
       leave(EXITS.UNAVAILABLE)
     })
@@ -213,19 +217,19 @@ class Stream {
     try {
       let greeted = false
       for await (const frame of frames(opened(streams.input), this.codec, input)) {
+        // At concurrency 1 a function holds back by not reading; above 1 it never does for one call's sake.
+        while (this.leaving || (CONCURRENCY === 1 && this.queued > LIMIT)) await new Promise((resume) => { this.resume = resume })
         const message = this.codec.message(frame)
         if (greeted) this.receive(message, frame.length)
-        else this.greet(message, frame, failed)
+        else await this.greet(message, frame, failed)
         greeted = true
-        // At concurrency 1 a function holds back by not reading; above 1 it never does for one call's sake.
-        while (CONCURRENCY === 1 && this.queued > LIMIT) await new Promise((resume) => { this.resume = resume })
       }
-      if (!greeted) this.greet({ hello: { status: new Status('UNAVAILABLE', 'the input ended before its hello').wire() } })
+      if (!greeted) await this.greet({ hello: { status: new Status('UNAVAILABLE', 'the input ended before its hello').wire() } })
     } catch (error) {
       if (!(error instanceof Malformed)) throw error
       console.error(`malformed input: ${error.message}`)
       code = 65
-      if (!input.eof) leave(code)
+      if (!input.eof) await leave(code)
     }
     const calls = [...this.calls.values()]                 // the drain: finish what is complete, give up the rest
     for (const call of calls) {
@@ -233,7 +237,7 @@ class Stream {
     }
     await Promise.all(calls.filter((call) => !call.ended && !call.stopped).map((call) => call.done))
     this.endAll()
-    leave(code)
+    await leave(code)
   }
 
   // The hello: after our initialisation and after theirs was read, whose failure is ours as well.
@@ -246,7 +250,7 @@ class Stream {
     if (ok(status) && hello.fsi?.split('.')[0] !== '1') status = new Status('FAILED_PRECONDITION', `expected FSI 1, got ${show(hello.fsi)}`).wire()
     if (ok(status) && failed) status = failed.wire()
     put(this.codec.pack({ hello: { fsi: '1.0', producer: 'faas.mjs', ...(!ok(status) && { status }) } }))
-    if (!ok(status)) leave(EXITS[status.code] ?? 1)
+    if (!ok(status)) return leave(EXITS[status.code] ?? 1)
   }
 
   // One message, by the table of spec/messages.md: the state of a call, as a function sees it.
@@ -485,7 +489,7 @@ export async function serve(handler, { init, manifest } = {}) {
   try {
     if (mode === 'describe' && manifest) {
       put(Buffer.from(JSON.stringify(manifest) + '\n'))
-      leave(0)
+      await leave(0)
     }
     if (!['stream', 'structured', 'binary'].includes(mode)) {
       throw new Status('FAILED_PRECONDITION', `FAAS_MODE: expected stream, structured or binary, got ${mode}`)
@@ -498,15 +502,15 @@ export async function serve(handler, { init, manifest } = {}) {
     if (mode === 'stream') await new Stream(handler, codec).run(failed)
     if (failed) throw failed
     await oneShot(handler, codec)
-    leave(0)
+    await leave(0)
   } catch (error) {
     if (error instanceof Malformed) {
       console.error(`malformed input: ${error.message}`)
-      leave(65)
+      return leave(65)
     }
     const status = failure(error)
     console.error(status.message || status.code)
-    leave(EXITS[status.code] ?? 1)
+    return leave(EXITS[status.code] ?? 1)
   }
 }
 
