@@ -52,7 +52,7 @@ impl fmt::Display for Level {
 /// The roles of the specification, as its sentences name them.
 const ROLES: &[&str] = &[
     "function", "host", "library", "runtime", "sender", "receiver", "relay", "producer", "adapter",
-    "suite", "driver",
+    "suite", "driver", "codec",
 ];
 
 /// Every rule of the specification by its identifier.
