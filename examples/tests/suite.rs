@@ -2,7 +2,8 @@
 //!
 //! An example whose tools are not on this machine is ignored under the name of the tool that is missing; it never passes unseen.
 //! What it needs beyond the program of its command stands in its file `requires`, a `name: command` a line, where the
-//! command exits with 0 if the tool is there. `examples/setup.sh` installs what can be installed into `target/`.
+//! command exits with 0 if the tool is there; and what it needs in one encoding only, in `requires.ENCODING`.
+//! `examples/setup.sh` installs what can be installed.
 
 use std::env;
 use std::ffi::OsString;
@@ -93,9 +94,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let manifest: Manifest = serde_saphyr::from_str(&text)
                 .map_err(|error| format!("{}: {error}", file.display()))?;
             let home = file.parent().ok_or("a manifest has no folder")?.to_owned();
-            let missing = missing(&bench, &home, &manifest)?;
             let name = home.strip_prefix(examples)?.display().to_string();
             for profile in manifest.profiles() {
+                let missing = missing(&bench, &home, &manifest, &profile)?;
                 let (bench, file, home) = (Arc::clone(&bench), file.clone(), home.clone());
                 let trial = Trial::test(format!("{name} {profile}"), move || {
                     judge(&bench, subcommand, &file, &home, &profile)
@@ -176,6 +177,7 @@ fn missing(
     bench: &Bench,
     home: &Path,
     manifest: &Manifest,
+    profile: &str,
 ) -> Result<Option<String>, Box<dyn std::error::Error>> {
     let on_path = |program: &&String| {
         env::split_paths(&bench.path).any(|folder| folder.join(program).is_file())
@@ -183,35 +185,39 @@ fn missing(
     if let Some(program) = manifest.programs().find(|program| !on_path(program)) {
         return Ok(Some(program.clone()));
     }
-    let file = home.join("requires");
-    let requires = if file.is_file() {
-        fs::read_to_string(&file)?
-    } else {
-        String::new()
-    };
-    for line in requires
-        .lines()
-        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+    let encoding = profile
+        .split_once('/')
+        .map(|(_, encoding)| format!("requires.{encoding}"));
+    for file in ["requires".to_owned()]
+        .into_iter()
+        .chain(encoding)
+        .map(|name| home.join(name))
+        .filter(|file| file.is_file())
     {
-        let (tool, probe) = line.split_once(": ").ok_or_else(|| {
-            format!(
-                "{}: expected `name: command`, found `{line}`",
-                file.display()
-            )
-        })?;
-        let mut shell = Command::new("sh");
-        shell
-            .args(["-c", probe])
-            .current_dir(home)
-            .env("PATH", &bench.path);
-        if !shell
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()?
-            .success()
+        for line in fs::read_to_string(&file)?
+            .lines()
+            .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
         {
-            return Ok(Some(tool.to_owned()));
+            let (tool, probe) = line.split_once(": ").ok_or_else(|| {
+                format!(
+                    "{}: expected `name: command`, found `{line}`",
+                    file.display()
+                )
+            })?;
+            let mut shell = Command::new("sh");
+            shell
+                .args(["-c", probe])
+                .current_dir(home)
+                .env("PATH", &bench.path);
+            if !shell
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()?
+                .success()
+            {
+                return Ok(Some(tool.to_owned()));
+            }
         }
     }
     Ok(None)

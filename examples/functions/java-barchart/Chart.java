@@ -5,12 +5,13 @@ import java.util.Map;
 final class Chart {
     private static final int BAR = 20, LABEL = 120, WIDTH = 300;
 
-    /** One bar for each number in an object, or in the first of its members that is an object of numbers. */
+    /** One bar for each number in an object: in the first member that is an object of numbers itself, else in the whole. */
     static String draw(Object data) {
-        Map<String, Double> numbers = numbers(data);
-        if (numbers.isEmpty() && data instanceof Map<?, ?> outer)
+        Map<String, Double> numbers = Map.of();
+        if (data instanceof Map<?, ?> outer)
             for (Object inner : outer.values())
                 if (numbers.isEmpty()) numbers = numbers(inner);
+        if (numbers.isEmpty()) numbers = numbers(data);
         if (numbers.isEmpty()) throw new IllegalArgumentException("expected a JSON object with numbers as data");
         double most = Math.max(1e-9, numbers.values().stream().mapToDouble(Math::abs).max().orElse(0));
         var svg = new StringBuilder("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" font-size=\"12\">"

@@ -29,6 +29,13 @@ final class Json {
         return value;
     }
 
+    /** An object of names and values in turn; it keeps their order, as a person reads it. */
+    static Map<String, Object> of(Object... members) {
+        var object = new LinkedHashMap<String, Object>();
+        for (int i = 0; i < members.length; i += 2) object.put((String) members[i], members[i + 1]);
+        return object;
+    }
+
     @SuppressWarnings("unchecked")
     static Map<String, Object> object(Object value) {
         return (Map<String, Object>) value;

@@ -38,8 +38,8 @@ final class Main {
         Object version = theirs == null ? "" : theirs.getOrDefault("fsi", "");
         Object status = theirs == null ? status("UNAVAILABLE", "stdin ended before a hello")
                 : !version.toString().startsWith("1.") ? status("FAILED_PRECONDITION", "expected fsi 1.x, came " + version)
-                : theirs.getOrDefault("status", Map.of());
-        wire.send(Map.of("call", 0, "hello", Map.of("fsi", "1.0", "producer", "java-barchart/1.0", "status", status)));
+                : theirs.getOrDefault("status", Json.of());
+        wire.send(Json.of("call", 0, "hello", Json.of("fsi", "1.0", "producer", "java-barchart/1.0", "status", status)));
         if (!Json.text(status, "code", "OK").equals("OK")) return 1;
 
         for (Map<String, Object> message; (message = wire.receive()) != null; ) take(message);
@@ -47,7 +47,7 @@ final class Main {
         // EOF on stdin: a call whose input was complete has its end already, the others will never be complete.
         for (var entry : calls.entrySet())
             if (!entry.getValue().ended && !entry.getValue().over)
-                answer(entry.getKey(), entry.getValue(), Map.of("end", status("ABORTED", "stdin ended within the call")));
+                answer(entry.getKey(), entry.getValue(), Json.of("end", status("ABORTED", "stdin ended within the call")));
         return wire.cut() ? 65 : 0;
     }
 
@@ -71,8 +71,8 @@ final class Main {
         if (!reply.isEmpty()) answer(id, call, reply);
         if (cancel != null) {
             // Copied on at once, whatever we owe: a busy stage behind us may be at work on this call.
-            answer(id, call, Map.of("cancel", cancel));
-            if (!call.ended && !(unseen && onlyCancel)) answer(id, call, Map.of("end", status("CANCELLED", Json.text(cancel, "reason", ""))));
+            answer(id, call, Json.of("cancel", cancel));
+            if (!call.ended && !(unseen && onlyCancel)) answer(id, call, Json.of("end", status("CANCELLED", Json.text(cancel, "reason", ""))));
             call.cancelled = true;
         }
         // Late messages of a call are told from a new call for a while, not for ever: memory is finite.
@@ -94,7 +94,7 @@ final class Main {
             String svg = Chart.draw(event.get("data"));
             // An id that is the same in every attempt lets whoever reads the result twice drop one.
             String prefix = Json.text(call.context, "invocationId", Json.text(event, "id", ""));
-            reply.put("event", Map.of("specversion", "1.0", "id", prefix + "/" + ++call.results, "source", "/java-barchart",
+            reply.put("event", Json.of("specversion", "1.0", "id", prefix + "/" + ++call.results, "source", "/java-barchart",
                     "type", "com.example.chart.drawn", "causationid", event.get("id"), "datacontenttype", "image/svg+xml", "data", svg));
         } catch (IllegalArgumentException refused) {
             reply.put("end", status("INVALID_ARGUMENT", refused.getMessage()));
@@ -118,6 +118,6 @@ final class Main {
     private static Map<String, Object> status(String code, String message) {
         // A message is at most 4,096 bytes, whatever it quotes.
         String cut = message.codePoints().limit(1000).collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append).toString();
-        return Map.of("code", code, "message", cut);
+        return Json.of("code", code, "message", cut);
     }
 }

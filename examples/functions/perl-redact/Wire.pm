@@ -5,7 +5,7 @@ use B ();
 use Exporter 'import';
 use IO::Poll qw(POLLIN POLLERR);
 use JSON::PP ();
-our @EXPORT_OK = qw(receive transmit malformed defect);
+our @EXPORT_OK = qw(receive transmit malformed defect kind);
 
 # stdout belongs to the protocol: keep it, and stdin, under private descriptors (close-on-exec, as Perl makes every one
 # above 2), then let fd 1 mean stderr and fd 0 nothing. Whatever the job or a child of it prints can't reach the stream.

@@ -3,13 +3,13 @@
 use v5.36;
 use FindBin;
 use lib $FindBin::Bin;
-use Wire qw(receive transmit malformed defect);
+use Wire qw(receive transmit malformed defect kind);
 
 # ---- The job: an event in, an event out. It dies with [CODE, message] to fail the call.
 
 sub handle ($event) {
     my $text = $event->{data};
-    die ['INVALID_ARGUMENT', 'expected text as data'] if !defined $text || ref $text;
+    die ['INVALID_ARGUMENT', 'expected text as data, came ' . kind($text)] if kind($text) ne 'string';
     my $masked = 0;
     $text =~ s{[\w.+-]+@(\w[\w-]*(?:\.[\w-]+)+)}{ $masked++; "***\@$1" }ge;
     $text =~ s{\b(?:\d[ -]?){12,18}\d\b}{ luhn($&) ? do { $masked++; '[card]' } : $& }ge;
