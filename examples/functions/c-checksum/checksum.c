@@ -31,8 +31,9 @@ struct call {
     uint64_t id;
     struct out context, cause; // encoded; copied, because a message is gone when the next one is read
     struct sum sum;
+    struct json json;
     uint32_t utf8, results;
-    bool unfinished, text, answered, ended, over, cancelled;
+    bool unfinished, text, is_json, answered, ended, over, cancelled;
 };
 
 // The calls that are open, and the last ones that are over.
@@ -110,17 +111,23 @@ static const char *take_data(struct out *fields, struct call *call, const struct
         const char *wrong = read_event(m->event, &event);
         if (wrong) return wrong;
         call->sum = (struct sum){.crc = ~0u};
+        call->json = (struct json){0}, call->is_json = event.json;
         call->utf8 = 0, call->text = event.text, call->unfinished = true;
         discard(&call->cause);
         put(&call->cause, event.id.at, event.id.size);
     }
     if (!call->unfinished) malformed("a chunk without an event", call->id);
-    add(&call->sum, event.data);
-    add(&call->sum, m->chunk);
-    if (call->text) utf8_feed(&call->utf8, event.data), utf8_feed(&call->utf8, m->chunk);
+    struct span pieces[] = {event.data, m->chunk};
+    for (int i = 0; i < 2; i++) {
+        add(&call->sum, pieces[i]);
+        if (call->text) utf8_feed(&call->utf8, pieces[i]);
+        if (call->is_json) json_feed(&call->json, pieces[i]);
+    }
     call->unfinished = m->more;
-    if (!call->unfinished && call->text && call->utf8) return "text data that is not UTF-8";
-    if (!call->unfinished) put_result(fields, call);
+    if (call->unfinished) return NULL;
+    if (call->text && call->utf8) return "text data that is not UTF-8";
+    if (call->is_json && !json_complete(&call->json)) return "JSON data that is not one JSON value";
+    put_result(fields, call);
     return NULL;
 }
 

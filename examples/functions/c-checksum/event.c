@@ -1,5 +1,6 @@
 // CloudEvents 1.0 in Protobuf: what keeps encoded bytes from being an event.
 #include <string.h>
+#include <strings.h>
 
 #include "wire.h"
 
@@ -55,6 +56,16 @@ static bool absolute(struct span uri)
     return uri_reference(uri) && colon && colon > uri.at && alphanumeric(uri.at[0]) && (uri.at[0] < '0' || uri.at[0] > '9');
 }
 
+// A media type whose subtype is json or ends in +json, whatever its parameters.
+static bool json_type(struct span type)
+{
+    const uint8_t *end = memchr(type.at, ';', type.size), *slash;
+    if (!end) end = type.at + type.size;
+    while (end > type.at && (end[-1] == ' ' || end[-1] == '\t')) end--;
+    slash = memchr(type.at, '/', end - type.at);
+    return slash && end - slash > 4 && !strncasecmp((const char *)end - 4, "json", 4) && (end - slash == 5 || end[-5] == '+');
+}
+
 // One entry of the map of attributes.
 static const char *attribute(struct span entry, struct event *event)
 {
@@ -100,6 +111,7 @@ const char *read_event(struct span encoded, struct event *event)
         if (f.number == 8) event->data = find_bytes(f.bytes, 2);
     }
     if (wrong) return wrong;
+    event->json = event->text && event->datacontenttype.at && json_type(event->datacontenttype);
     if (!is(event->specversion, "1.0")) return "specversion is not 1.0";
     if (event->id.size == 0 || !printable(event->id)) return "id is missing, or has characters that are not allowed";
     if (event->type.size == 0 || !printable(event->type)) return "type is missing, or has characters that are not allowed";

@@ -22,6 +22,7 @@ struct message {
 struct event {
     struct span id, source, specversion, type, datacontenttype, data;
     bool text; // the data is text_data, else binary or none
+    bool json; // and has to be one JSON value, by its datacontenttype
 };
 
 // Takes stdin and stdout for the protocol; whatever else is printed goes to stderr from here on.
@@ -48,6 +49,16 @@ const char *read_event(struct span encoded, struct event *event);
 // UTF-8 piece by piece; *state is 0 at the start and between two characters, and UTF8_BAD for good after an error.
 enum { UTF8_BAD = ~0 };
 void utf8_feed(uint32_t *state, struct span bytes);
+
+// JSON piece by piece: all zero at the start.
+struct json {
+    int state, depth, left;
+    bool key;
+    const char *word;
+    uint8_t objects[16]; // a bit for each level: an object, or an array
+};
+void json_feed(struct json *json, struct span text);
+bool json_complete(const struct json *json);
 
 // An encoded message in the making.
 struct out {

@@ -1,5 +1,5 @@
 """Cap'n Proto in and out: the stream framing, what makes a message malformed, what makes an event invalid."""
-import os, select, struct
+import json, os, re, select, struct
 
 import capnp
 
@@ -91,6 +91,7 @@ NAMED = {"subject": "string", "datacontenttype": "string", "dataschema": "uri", 
 
 def defect(event):
     """What keeps this from being a CloudEvent 1.0, or None."""
+    # A text that is not UTF-8 makes the stream malformed, and is let through as the exception that it is.
     try:
         required = {"id": event.id, "source": event.source, "type": event.type}
         if event.specVersion != "1.0":
@@ -100,7 +101,7 @@ def defect(event):
                 return "%s is missing, or has characters that are not allowed" % name
         if not URI.issuperset(required["source"]):
             return "source is no URI-reference"
-        seen = set()
+        seen, content_type = set(), ""
         for attribute in event.attributes:
             name, kind = attribute.name, attribute.value.which()
             if not name or not ALPHANUMERIC.issuperset(name) or name in ("id", "source", "type", "specversion", "data"):
@@ -116,11 +117,16 @@ def defect(event):
                     return "%s is empty, or has characters that are not allowed" % name
                 if kind != "string" and not URI.issuperset(text) or kind == "uri" and ":" not in text[1:]:
                     return "%s is no %s" % (name, kind)
+            if name == "datacontenttype":
+                content_type = attribute.value.string
             if kind == "timestamp":
                 time = attribute.value.timestamp
                 if not (-62135596800 <= time.seconds <= 253402300799 and 0 <= time.nanos <= 999999999):
                     return "%s is out of range" % name
-        event.data.which()
+        if event.data.which() == "text" and re.fullmatch(r"[^;/]+/([^;]*\+)?json\s*(;.*)?", content_type, re.IGNORECASE):
+            json.loads(event.data.text)
+    except (json.JSONDecodeError, RecursionError):
+        return "JSON data that is not one JSON value"
     except capnp.KjException as error:
         if "which on a non-union" in str(error):  # what pycapnp says of a discriminant that it does not know
             return "a kind of value that is not known"
