@@ -124,7 +124,7 @@ def defect(event):
                 if not (-62135596800 <= time.seconds <= 253402300799 and 0 <= time.nanos <= 999999999):
                     return "%s is out of range" % name
         if event.data.which() == "text" and re.fullmatch(r"[^;/]+/([^;]*\+)?json\s*(;.*)?", content_type, re.IGNORECASE):
-            json.loads(event.data.text)
+            json.loads(event.data.text, parse_constant=no_number)
     except (json.JSONDecodeError, RecursionError):
         return "JSON data that is not one JSON value"
     except capnp.KjException as error:
@@ -132,6 +132,10 @@ def defect(event):
             return "a kind of value that is not known"
         raise
     return None
+
+
+def no_number(name):
+    raise json.JSONDecodeError("Python's own, and none of JSON's", name, 0)
 
 
 def printable(text):
