@@ -3,7 +3,7 @@ import json, math, os, sys
 
 import capnp
 import wire
-from wire import fsi
+from wire import fsi, status
 
 # ---- The job: it sees the data where the message lies, and copies nothing.
 
@@ -19,10 +19,21 @@ def statistics(data):
     return {"count": len(numbers), "min": min(numbers), "max": max(numbers), "mean": mean, "deviation": deviation}
 
 
+def handle(event, id):
+    """An event in, an event out."""
+    if event.data.which() != "binary":
+        raise ValueError("expected binary data, came %s" % event.data.which())
+    figures = statistics(event.data.get_data_as_view("binary"))
+    result = fsi.Event.new_message(id=id, source="/capnp-statistics", specVersion="1.0", type="com.example.statistics.computed")
+    attributes = result.init("attributes", 2)
+    for slot, (name, value) in zip(attributes, [("datacontenttype", "application/json"), ("causationid", event.id)]):
+        slot.name = name
+        slot.value.string = value
+    result.data.text = json.dumps(figures)
+    return result
+
+
 # ---- The loop.
-
-CODES = {"OK": 0, "CANCELLED": 1, "UNKNOWN": 2, "INVALID_ARGUMENT": 3, "FAILED_PRECONDITION": 9, "ABORTED": 10, "INTERNAL": 13, "UNAVAILABLE": 14}
-
 
 class Call:
     def __init__(self, message):
@@ -32,10 +43,6 @@ class Call:
 
 
 calls, over = {}, []  # the calls that are open and the last ones that are over; and the numbers of the latter, oldest first
-
-
-def status(code, message):
-    return fsi.Status.new_message(code=CODES[code], message=message[:1000])  # at most 4,096 bytes, whatever it quotes
 
 
 def answer(number, call, **fields):
@@ -50,29 +57,19 @@ def answer(number, call, **fields):
 
 def respond(call, message):
     """What the job makes of an event: fields for our message."""
-    event = message.event
-    wrong = "data in pieces: the feature chunks is not declared" if message.more else wire.defect(event)
+    wrong = "data in pieces: the feature chunks is not declared" if message.more else wire.defect(message.event)
     if wrong:
         return {"end": status("INVALID_ARGUMENT", wrong)}
+    call.results += 1
+    # An id that is the same in every attempt lets whoever reads the result twice drop one.
+    base = (call.context.invocationId if call.context is not None else "") or message.event.id
     try:
-        if event.data.which() != "binary":
-            raise ValueError("expected binary data, came %s" % event.data.which())
-        figures = statistics(event.data.get_data_as_view("binary"))
+        return {"event": handle(message.event, "%s/%d" % (base, call.results))}
     except ValueError as error:
         return {"end": status("INVALID_ARGUMENT", str(error))}
     except Exception as error:
         print("the handler failed:", repr(error), file=sys.stderr)
         return {"end": status("INTERNAL", repr(error))}
-    call.results += 1
-    # An id that is the same in every attempt lets whoever reads the result twice drop one.
-    base = (call.context.invocationId if call.context is not None else "") or event.id
-    result = fsi.Event.new_message(id="%s/%d" % (base, call.results), source="/capnp-statistics", specVersion="1.0", type="com.example.statistics.computed")
-    attributes = result.init("attributes", 2)
-    for slot, (name, value) in zip(attributes, [("datacontenttype", "application/json"), ("causationid", event.id)]):
-        slot.name = name
-        slot.value.string = value
-    result.data.text = json.dumps(figures)
-    return {"event": result}
 
 
 def take(message):
@@ -82,9 +79,7 @@ def take(message):
         return  # nothing that we know
     number = message.call
     unseen = number not in calls
-    if unseen:
-        calls[number] = Call(message)
-    call = calls[number]
+    call = calls.setdefault(number, Call(message) if unseen else None)
     if call.cancelled:
         return
     if call.over and has[0] != "cancel":
@@ -113,50 +108,26 @@ def take(message):
             del calls[over.pop(0)]
 
 
-def greet(first):
-    """Our hello answers our input's, and a bad status there becomes ours: so the last stage's speaks for a whole pipeline."""
-    ready = None
+def serve():
+    incoming = wire.messages()
+    # Our hello answers our input's, and a bad status there becomes ours: so the last stage's speaks for a whole pipeline.
+    first = next(incoming, None)
     if first is None:
         ready = status("UNAVAILABLE", "stdin ended before a hello")
-    elif not first._has("hello") or first.call != 0 or wire.carries(first):
-        raise wire.Malformed("expected a hello first, alone and on call 0")
     elif first.hello.fsi.split(".")[0] != "1":
         ready = status("FAILED_PRECONDITION", "expected fsi 1.x, came %s" % first.hello.fsi)
-    elif first.hello._has("status"):
+    else:
         ready = first.hello.status
-    hello = fsi.Hello.new_message(fsi="1.0", producer="capnp-statistics/1.0")
-    if ready is not None:
-        hello.status = ready
-    wire.transmit(fsi.Message.new_message(hello=hello))
-    return ready is None or ready.code == 0
-
-
-def serve():
-    greeted = False
-    try:
-        while (encoded := wire.receive()) is not None:
-            with wire.reading(encoded) as message:
-                wire.check(message)
-                if not greeted:
-                    if not greet(message):
-                        return 1
-                    greeted = True
-                elif message._has("hello") or message.call >= 2**52 or message.call == 0 and wire.carries(message):
-                    raise wire.Malformed("a second hello, or a call number that is none: %d" % message.call)
-                else:
-                    take(message)
-        if not greeted:
-            greet(None)
-            return 1
-        cut = False
-    except wire.Cut:
-        cut = True
-        print("stdin ended within a message", file=sys.stderr)
+    wire.transmit(fsi.Message.new_message(hello={"fsi": "1.0", "producer": "capnp-statistics/1.0", "status": ready}))
+    if ready.code:
+        return 1
+    for message in incoming:
+        take(message)
     # EOF on stdin: a call whose input was complete has its end already, the others will never be complete.
     for number, call in calls.items():
         if not call.ended and not call.over:
             answer(number, call, end=status("ABORTED", "stdin ended within the call"))
-    return 65 if cut else 0
+    return 65 if wire.cut else 0
 
 
 try:

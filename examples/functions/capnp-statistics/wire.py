@@ -1,5 +1,5 @@
 """Cap'n Proto in and out: the stream framing, what makes a message malformed, what makes an event invalid."""
-import json, os, re, select, struct
+import json, os, re, select, struct, sys
 
 import capnp
 
@@ -7,6 +7,7 @@ import capnp
 SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../schemas/capnp/fsi.capnp")
 fsi = capnp.load(SCHEMA)
 
+CODES = {"CANCELLED": 1, "UNKNOWN": 2, "INVALID_ARGUMENT": 3, "FAILED_PRECONDITION": 9, "ABORTED": 10, "INTERNAL": 13, "UNAVAILABLE": 14}
 LIMIT = int(os.environ.get("FAAS_MAX_MESSAGE_BYTES", 16 << 20))
 
 # stdout belongs to the protocol. Keep both streams on private descriptors that a child does not inherit, then let fd 1 mean
@@ -24,64 +25,82 @@ class Malformed(Exception):
     """The stream has lost its place."""
 
 
-class Cut(Exception):
-    """EOF within a message."""
+cut = False  # did stdin end within a message?
 
 
-def _read(size, at_boundary=False):
-    """Exactly so many bytes; None at EOF where EOF may be."""
-    pieces, missing = [], size
-    while missing:
+def _fill(view):
+    """Reads exactly what the view holds, in place; says how much came before EOF."""
+    done = 0
+    while done < len(view):
         # Watch stdout too while waiting, so that a pipeline whose tail died unwinds.
         if any(fd == _out for fd, _ in _poll.poll()):
             os._exit(0)
-        piece = os.read(_in, min(missing, 1 << 20))
+        piece = os.readv(_in, [view[done:]])
         if not piece:
-            if at_boundary and missing == size:
-                return None
-            raise Cut
-        pieces.append(piece)
-        missing -= len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            break
+        done += piece
+    return done
 
 
-def receive():
-    """The next message as bytes, or None at EOF. Sizes are looked at before anything of that size is kept."""
-    count = _read(4, at_boundary=True)
-    if count is None:
+def _receive():
+    """The next message in its framing, or None at EOF. Sizes are looked at before anything of that size is allocated."""
+    head = bytearray(8)
+    came = _fill(memoryview(head))
+    if came == 0:
         return None
-    segments = struct.unpack("<I", count)[0] + 1
-    if segments > 512:
-        raise Malformed("expected at most 512 segments, came %d; is this Cap'n Proto? %r" % (segments, count))
-    sizes = _read(4 * (segments | 1))  # padded to a word
-    words = sum(struct.unpack_from("<%dI" % segments, sizes))
-    if words * 8 > LIMIT:
-        raise Malformed("a message of %d bytes, at most %d are allowed" % (words * 8, LIMIT))
-    return count + sizes + _read(words * 8)
+    segments = struct.unpack_from("<I", head)[0] + 1
+    if segments > 512 and came >= 4:
+        raise Malformed("expected at most 512 segments, came %d; is this Cap'n Proto? %r" % (segments, bytes(head)))
+    table = bytearray(4 * (segments & ~1))  # the sizes but the first, padded to a word
+    if came < len(head) or _fill(memoryview(table)) < len(table):
+        raise EOFError
+    size = 8 * sum(struct.unpack_from("<%dI" % segments, head + table, 4))
+    if size > LIMIT:
+        raise Malformed("a message of %d bytes, at most %d are allowed" % (size, LIMIT))
+    message = bytearray(len(head) + len(table) + size)
+    message[: len(head) + len(table)] = head + table
+    if _fill(memoryview(message)[len(head) + len(table) :]) < size:
+        raise EOFError
+    return message
 
 
-def reading(message):
-    """A view of the message: nothing is copied. Pointers may share what they point to, so the work is bounded, too."""
-    return fsi.Message.from_bytes(message, traversal_limit_in_words=max(len(message), 8192), nesting_limit=64)
+def messages():
+    """The hello, and then what follows it. A view of each: nothing is copied."""
+    global cut
+    first = True
+    try:
+        while (encoded := _receive()) is not None:
+            # Pointers may share what they point to, so the work is bounded, too.
+            limit = max(len(encoded), 8192)  # in words: eight times the message's bytes, or 64 KiB
+            with fsi.Message.from_bytes(encoded, traversal_limit_in_words=limit, nesting_limit=64) as message:
+                check(message, first)
+                yield message
+            first = False
+    except EOFError:
+        cut = True
+        print("stdin ended within a message", file=sys.stderr)
+
+
+def check(message, first):
+    # Walk everything but the event: what is broken shows here, not when the next stage reads our copy.
+    for name in ("context", "end", "cancel", "hello"):
+        if message._has(name):
+            repr(getattr(message, name))
+    more = message.more or any(message._has(name) for name in ("context", "event", "chunk", "end", "cancel"))
+    if message._has("hello") != first or first and (message.call or more):
+        raise Malformed("expected a hello first, alone and on call 0, and none later")
+    if message.call >= 2**52 or message.call == 0 and more:
+        raise Malformed("expected a call from 1 to 2^52-1, came %d" % message.call)
+
+
+def status(code, message):
+    return fsi.Status.new_message(code=CODES[code], message=message[:1000])  # at most 4,096 bytes, whatever it quotes
 
 
 def transmit(message):
     left = memoryview(message.to_bytes())
     while left:
         left = left[os.write(_out, left):]
-
-
-def check(message):
-    """Walks everything but the event's data: what is broken shows here, not when the next stage reads our copy."""
-    for name in ("context", "end", "cancel", "hello"):
-        if message._has(name):
-            repr(getattr(message, name))
-    message.chunk
-
-
-def carries(message):
-    """Is there more in it than a hello?"""
-    return message.more or any(message._has(name) for name in ("context", "event", "chunk", "end", "cancel"))
 
 
 ALPHANUMERIC = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
