@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
@@ -135,7 +136,8 @@ fn manifests(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The suite's program: cargo puts it two folders above this test, if it was asked to build the whole workspace.
+/// The suite's program: cargo puts it two folders above this test when it builds the whole workspace. Asked for this
+/// package alone it does not, so one that is not there, or older than its sources, is built.
 fn suite(root: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let test = env::current_exe()?;
     let built = test
@@ -143,7 +145,9 @@ fn suite(root: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
         .and_then(Path::parent)
         .ok_or("the test runs outside of a target folder")?;
     let program = built.join("faas-conformance");
-    if !program.is_file() {
+    let age = fs::metadata(&program).and_then(|meta| meta.modified()).ok();
+    let sources = ["conformance", "libfaas/src", "schemas/src"].map(|folder| root.join(folder));
+    if age.is_none_or(|age| sources.iter().any(|folder| has_newer(folder, age))) {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .args(["build", "--quiet", "--package", "faas-conformance"])
@@ -156,6 +160,19 @@ fn suite(root: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
         }
     }
     Ok(program)
+}
+
+/// Is there a file in the folder that was changed after that time?
+fn has_newer(folder: &Path, time: SystemTime) -> bool {
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| match entry.metadata() {
+            Ok(meta) if meta.is_dir() => has_newer(&entry.path(), time),
+            Ok(meta) => meta.modified().is_ok_and(|changed| changed > time),
+            Err(_) => false,
+        })
 }
 
 /// PATH with the interpreter in front whose packages `examples/setup.sh` installed, or that `FAAS_PYTHON` names.

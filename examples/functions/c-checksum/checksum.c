@@ -23,10 +23,7 @@ static void add(struct sum *sum, struct span data)
     sum->bytes += data.size;
 }
 
-// ---- The loop.
-
-enum { OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, FAILED_PRECONDITION = 9, ABORTED, UNAVAILABLE = 14, LAST_CODE = 16, REMEMBERED = 1024 };
-
+// What is known of a call: the sum so far, and how far it is.
 struct call {
     uint64_t id;
     struct out context, cause; // encoded; copied, because a message is gone when the next one is read
@@ -35,49 +32,6 @@ struct call {
     uint32_t utf8, results;
     bool unfinished, text, is_json, answered, ended, over, cancelled;
 };
-
-// The calls that are open, and the last ones that are over.
-static struct call *calls;
-static size_t count, over;
-
-static struct call *find(const struct message *m, bool *unseen)
-{
-    *unseen = false;
-    for (size_t i = count; i-- > 0;)
-        if (calls[i].id == m->call) return &calls[i];
-    *unseen = true;
-    // Late messages of a call are told from a new call for a while, not for ever: memory is finite.
-    for (size_t i = 0; over > REMEMBERED; i++)
-        if (calls[i].over) {
-            discard(&calls[i].context);
-            memmove(&calls[i], &calls[i + 1], (--count - i) * sizeof *calls);
-            over--;
-        }
-    calls = realloc(calls, (count + 1) * sizeof *calls);
-    if (!calls) exit(70);
-    calls[count] = (struct call){.id = m->call};
-    put(&calls[count].context, m->context.at, m->context.size);
-    return &calls[count++];
-}
-
-// Writes about a call, and empties `fields`: what follows call and context. The context goes onto our first message, as it came.
-static void answer(struct call *call, struct out *fields)
-{
-    struct out message = {0};
-    put_varint(&message, 1, call->id);
-    if (!call->answered && call->context.size) put_bytes(&message, 2, span_of(&call->context));
-    put(&message, fields->at, fields->size);
-    discard(fields);
-    call->answered = true;
-    transmit(&message);
-}
-
-static void put_end(struct out *fields, struct call *call, struct span status)
-{
-    if (call->ended) return; // exactly one end a call
-    call->ended = true;
-    put_bytes(fields, 6, find_varint(status, 1) > LAST_CODE ? make_status(UNKNOWN, "a code that is no code") : status);
-}
 
 // What the data sums up to, as the result event in our message.
 static void put_result(struct out *fields, struct call *call)
@@ -131,6 +85,53 @@ static const char *take_data(struct out *fields, struct call *call, const struct
     return NULL;
 }
 
+// ---- The loop.
+
+enum { OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, FAILED_PRECONDITION = 9, ABORTED, UNAVAILABLE = 14, LAST_CODE = 16, REMEMBERED = 1024 };
+
+// The calls that are open, and the last ones that are over.
+static struct call *calls;
+static size_t count, over;
+
+static struct call *find(const struct message *m, bool *unseen)
+{
+    *unseen = false;
+    for (size_t i = count; i-- > 0;)
+        if (calls[i].id == m->call) return &calls[i];
+    *unseen = true;
+    // Late messages of a call are told from a new call for a while, not for ever: memory is finite.
+    for (size_t i = 0; over > REMEMBERED; i++)
+        if (calls[i].over) {
+            discard(&calls[i].context);
+            memmove(&calls[i], &calls[i + 1], (--count - i) * sizeof *calls);
+            over--;
+        }
+    calls = realloc(calls, (count + 1) * sizeof *calls);
+    if (!calls) exit(70);
+    calls[count] = (struct call){.id = m->call};
+    put(&calls[count].context, m->context.at, m->context.size);
+    return &calls[count++];
+}
+
+// Writes about a call, and empties `fields`: what follows call and context. The context goes onto our first message, as it came.
+static void answer(struct call *call, struct out *fields)
+{
+    struct out message = {0};
+    put_varint(&message, 1, call->id);
+    if (!call->answered && call->context.size) put_bytes(&message, 2, span_of(&call->context));
+    put(&message, fields->at, fields->size);
+    discard(fields);
+    call->answered = true;
+    transmit(&message);
+}
+
+static void put_end(struct out *fields, struct call *call, struct span status)
+{
+    if (call->ended) return; // exactly one end a call
+    call->ended = true;
+    put_bytes(fields, 6, find_varint(status, 1) > LAST_CODE ? make_status(UNKNOWN, "a code that is no code") : status);
+}
+
 // One message. Its fields apply in the order of the specification.
 static void take(const struct message *m)
 {
@@ -181,7 +182,7 @@ int main(void)
     put_bytes(&message, 31, span_of(&hello));
     transmit(&message);
     discard(&hello);
-    if (find_varint(ready, 1) != OK) return 1;
+    if (find_varint(ready, 1) != OK) return cut() ? 65 : 1;
 
     while (receive(&m)) take(&m);
 

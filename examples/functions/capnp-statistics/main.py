@@ -120,7 +120,7 @@ def serve():
         ready = first.hello.status
     wire.transmit(fsi.Message.new_message(hello={"fsi": "1.0", "producer": "capnp-statistics/1.0", "status": ready}))
     if ready.code:
-        return 1
+        return 65 if wire.cut else 1
     for message in incoming:
         take(message)
     # EOF on stdin: a call whose input was complete has its end already, the others will never be complete.

@@ -40,7 +40,7 @@ final class Main {
                 : !version.toString().startsWith("1.") ? status("FAILED_PRECONDITION", "expected fsi 1.x, came " + version)
                 : theirs.getOrDefault("status", Json.of());
         wire.send(Json.of("call", 0, "hello", Json.of("fsi", "1.0", "producer", "java-barchart/1.0", "status", status)));
-        if (!Json.text(status, "code", "OK").equals("OK")) return 1;
+        if (!Json.text(status, "code", "OK").equals("OK")) return wire.cut() ? 65 : 1;
 
         for (Map<String, Object> message; (message = wire.receive()) != null; ) take(message);
 

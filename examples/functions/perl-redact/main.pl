@@ -37,7 +37,7 @@ my $ready  = !$theirs                   ? status('UNAVAILABLE', 'stdin ended bef
            : ($theirs->{fsi} // '') !~ /^1\.\d+\z/  ? status('FAILED_PRECONDITION', "expected fsi 1.x, came " . ($theirs->{fsi} // 'none'))
            :                              $theirs->{status} // {};
 transmit({ call => 0, hello => { fsi => '1.0', producer => 'perl-redact/1.0', status => $ready } });
-exit 1 if ($ready->{code} // 'OK') ne 'OK';
+exit(Wire::cut() ? 65 : 1) if ($ready->{code} // 'OK') ne 'OK';
 
 while (my $message = receive()) { take($message) }
 
