@@ -122,6 +122,15 @@ fn read_message(bytes: &Bytes, encoding: Encoding, limits: &Limits) -> Result<Re
     }
 }
 
+fn check_size(bytes: usize, limits: &Limits) -> Result<(), Violation> {
+    let limit = limits.max_message_bytes;
+    if bytes <= limit {
+        return Ok(());
+    }
+    let expected = format!("at most {limit} bytes in one document or message");
+    Err(Violation::new(Rule::Limit, 0, expected, bytes.to_string()))
+}
+
 /// Single documents, without a delimiter.
 impl Event {
     /// Reads an event document: JSON, a Protobuf `CloudEvent`, or a framed Cap'n Proto `Event`.
@@ -136,15 +145,7 @@ impl Event {
         limits: &Limits,
     ) -> Result<Event, Violation> {
         let bytes = bytes.into();
-        if bytes.len() > limits.max_message_bytes {
-            let expected = format!("at most {} bytes", limits.max_message_bytes);
-            return Err(Violation::new(
-                Rule::Limit,
-                0,
-                expected,
-                bytes.len().to_string(),
-            ));
-        }
+        check_size(bytes.len(), limits)?;
         read_event(&bytes, encoding, limits)
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod reader;
 mod write;
 
 use bytes::Bytes;
+use data_encoding::BASE64;
 
 use crate::error::{Rule, quote};
 use crate::event::Piece;
@@ -50,4 +51,11 @@ fn text(bytes: &[u8]) -> Result<&str, Violation> {
             quote(&bytes[at..bytes.len().min(at + 8)]),
         )
     })
+}
+
+/// Standard base64 with padding, and nothing after the padding (RFC 4648 section 4).
+fn base64(text: &str) -> Option<Vec<u8>> {
+    // The library would take several padded texts in a row.
+    let padded = text.find('=').is_none_or(|at| at + 2 >= text.len());
+    BASE64.decode(text.as_bytes()).ok().filter(|_| padded)
 }

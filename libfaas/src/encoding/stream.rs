@@ -1,7 +1,9 @@
 //! Streams of events and of messages: bytes in, documents out.
 
+use bytes::Bytes;
+
 use super::frames::{Frame, Frames};
-use super::{Encoding, hello, read_event, read_message};
+use super::{Encoding, check_size, hello, read_event, read_message};
 use crate::error::{Rule, Violation};
 use crate::event::Piece;
 use crate::{Event, Limits, Message};
@@ -144,20 +146,47 @@ impl MessageDecoder {
         let mut received = read.map_err(|fault| located(fault, &frame))?;
         received.invalid_event = received.invalid_event.map(|fault| fault.shifted(offset));
         received.message.cut_to(limits);
-        check_place(&received, first).map_err(|(rule, expected, came)| {
-            if rule == Rule::HelloMissing {
-                hello::missing(offset, &frame.bytes)
-            } else {
-                Violation::new(rule, offset, expected, came)
-            }
-        })?;
+        let message = &received.message;
+        if first && (message.hello.is_none() || message.call != 0) {
+            return Err(hello::missing(offset, &frame.bytes));
+        }
+        if !first && message.hello.is_some() {
+            let expected = "one hello, first on the stream";
+            return Err(Violation::new(
+                Rule::HelloOnce,
+                offset,
+                expected,
+                "another hello",
+            ));
+        }
+        check_call(&received).map_err(|fault| fault.shifted(offset))?;
         self.state = State::Open;
         Ok(Some(received))
     }
 }
 
-/// What a message may be at its place in the stream.
-fn check_place(received: &Received, first: bool) -> Result<(), (Rule, &'static str, String)> {
+impl Message {
+    /// Reads one message without its delimiter, without regard to what stood before it on a stream.
+    ///
+    /// # Errors
+    ///
+    /// Malformed bytes. An invalid event is no error here: see [`Received::invalid_event`].
+    pub fn decode(
+        bytes: impl Into<Bytes>,
+        encoding: Encoding,
+        limits: &Limits,
+    ) -> Result<Received, Violation> {
+        let bytes = bytes.into();
+        check_size(bytes.len(), limits)?;
+        let mut received = read_message(&bytes, encoding, limits)?;
+        received.message.cut_to(limits);
+        check_call(&received)?;
+        Ok(received)
+    }
+}
+
+/// The numbers that calls have, and what may stand on call 0.
+fn check_call(received: &Received) -> Result<(), Violation> {
     let Received {
         message,
         invalid_event,
@@ -170,40 +199,30 @@ fn check_place(received: &Received, first: bool) -> Result<(), (Rule, &'static s
         more,
         end,
         cancel,
-        hello,
+        hello: _,
     } = message;
-    if first && (hello.is_none() || *call != 0) {
-        return Err((Rule::HelloMissing, "a hello on call 0", String::new()));
-    }
-    if !first && hello.is_some() {
-        return Err((
-            Rule::HelloOnce,
-            "one hello, first on the stream",
-            "another hello".into(),
-        ));
-    }
     if *call > Message::MAX_CALL {
-        return Err((
+        let expected = "a call of at most 4503599627370495";
+        return Err(Violation::new(
             Rule::CallRange,
-            "a call of at most 4503599627370495",
+            0,
+            expected,
             call.to_string(),
         ));
     }
     let work = context.is_some() || event.is_some() || invalid_event.is_some() || chunk.is_some();
     if *call == 0 && (work || *more || end.is_some() || cancel.is_some()) {
-        return Err((
-            Rule::CallZero,
-            "nothing but the first hello on call 0",
-            "other fields".into(),
-        ));
+        let expected = "nothing but the first hello on call 0";
+        return Err(Violation::new(Rule::CallZero, 0, expected, "other fields"));
     }
     Ok(())
 }
 
-/// Gives a fault its place in the stream, and tells a cut last line from a broken one.
+/// Gives a fault its place in the stream, and tells a last line that was cut from a broken one.
 fn located(fault: Violation, frame: &Frame) -> Violation {
-    let fault = if fault.is_cut() && !frame.unterminated {
-        fault.under(Rule::Malformed)
+    let cut = frame.unterminated && fault.offset() == frame.bytes.len() as u64;
+    let fault = if cut {
+        fault.under(Rule::Truncated)
     } else {
         fault
     };

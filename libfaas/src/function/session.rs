@@ -314,7 +314,8 @@ impl Session {
             }
             effects.push(Effect::Wake(call));
         }
-        self.open.retain(|_, state| !state.output_ended || state.handler == Handler::Runs);
+        self.open
+            .retain(|_, state| !state.output_ended || state.handler == Handler::Runs);
     }
 
     /// SIGTERM: every open call ends now, whatever its handler does.

@@ -52,8 +52,8 @@ fn malformed_streams() {
     let hello = r#"{"hello":{"fsi":"1.0"}}"#;
     for (rule, line) in [
         ("hello-once", hello),
-        ("encoding-malformed", r#"{"call":1,}"#),
-        ("encoding-malformed", r#"{"call":01}"#),
+        ("json-object", r#"{"call":1,}"#),
+        ("json-object", r#"{"call":01}"#),
         ("encoding-truncated", r#"{"call":1"#),
         ("json-object", r#"[1]"#),
         ("json-object", r#"{"call":1} {"call":2}"#),

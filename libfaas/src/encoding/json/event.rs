@@ -1,7 +1,5 @@
 //! An event in CloudEvents' JSON format.
 
-use data_encoding::BASE64;
-
 use super::reader::{Kind, Raw, Reader, Text, Twice};
 use crate::error::{Rule, quote};
 use crate::event::{Parts, Piece, check_specversion, is_json};
@@ -208,14 +206,13 @@ fn string(value: Raw<'_>) -> Result<String, InvalidEvent> {
 
 fn base64(value: Raw<'_>) -> Result<Vec<u8>, InvalidEvent> {
     let text: Option<String> = serde_json::from_str(value.text).ok();
-    text.and_then(|text| BASE64.decode(text.as_bytes()).ok())
-        .ok_or_else(|| {
-            let expected = "a string of standard base64 with padding";
-            InvalidEvent::new(
-                Rule::JsonEventBase64,
-                "data_base64",
-                expected,
-                quote(value.text.as_bytes()),
-            )
-        })
+    text.and_then(|text| super::base64(&text)).ok_or_else(|| {
+        let expected = "a string of standard base64 with padding";
+        InvalidEvent::new(
+            Rule::JsonEventBase64,
+            "data_base64",
+            expected,
+            quote(value.text.as_bytes()),
+        )
+    })
 }

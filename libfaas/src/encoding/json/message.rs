@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use data_encoding::BASE64;
 
 use super::event::{self, Draft};
 use super::reader::{Kind, Reader, Twice};
@@ -37,28 +36,21 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<(Message, Option<Draft
     Ok((message, draft))
 }
 
-/// An object none of whose members, known or not, is null.
+/// An object, member by member.
 fn members<'a>(
     reader: &mut Reader<'a>,
     mut member: impl FnMut(&mut Reader<'a>, &str) -> Result<(), Violation>,
 ) -> Result<(), Violation> {
-    reader.object(Twice::Malformed, |reader, name| {
-        if reader.kind()? == Kind::Null {
-            let came = format!("null as {}", quote(name.as_bytes()));
-            return Err(
-                Violation::new(Rule::JsonNull, reader.offset() as u64, "a value", came)
-                    .advise("leave an absent member out"),
-            );
-        }
-        member(reader, &name)
-    })
+    reader.object(Twice::Malformed, |reader, name| member(reader, &name))
 }
 
 fn expect(reader: &mut Reader<'_>, kind: Kind, expected: &'static str) -> Result<(), Violation> {
-    if reader.kind()? == kind {
-        Ok(())
-    } else {
-        Err(mistyped(reader, expected))
+    match reader.kind()? {
+        found if found == kind => Ok(()),
+        Kind::Null => Err(mistyped(reader, expected)
+            .under(Rule::JsonNull)
+            .advise("leave an absent member out")),
+        _ => Err(mistyped(reader, expected)),
     }
 }
 
@@ -130,13 +122,15 @@ fn strings(reader: &mut Reader<'_>) -> Result<BTreeMap<String, String>, Violatio
 fn chunk(reader: &mut Reader<'_>) -> Result<Bytes, Violation> {
     let at = reader.offset() as u64;
     let text = string(reader)?;
-    BASE64
-        .decode(text.as_bytes())
-        .map(Bytes::from)
-        .map_err(|error| {
-            let came = format!("{} ({error})", quote(text.as_bytes()));
-            Violation::new(Rule::JsonBase64, at, "standard base64 with padding", came)
-        })
+    let bytes = super::base64(&text).map(Bytes::from);
+    bytes.ok_or_else(|| {
+        Violation::new(
+            Rule::JsonBase64,
+            at,
+            "standard base64 with padding",
+            quote(text.as_bytes()),
+        )
+    })
 }
 
 fn context(reader: &mut Reader<'_>) -> Result<Context, Violation> {

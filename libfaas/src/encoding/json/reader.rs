@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn end(&mut self) -> Result<(), Violation> {
         match self.next_byte() {
             None => Ok(()),
-            Some(_) => Err(self.unexpected(Rule::JsonObject, "nothing more")),
+            Some(_) => Err(self.unexpected("nothing more")),
         }
     }
 
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
             Some(b'-' | b'0'..=b'9') => Kind::Number,
             Some(b't' | b'f') => Kind::Boolean,
             Some(b'n') => Kind::Null,
-            _ => return Err(self.unexpected(Rule::Malformed, "a JSON value")),
+            _ => return Err(self.unexpected("a JSON value")),
         })
     }
 
@@ -144,10 +144,7 @@ impl<'a> Reader<'a> {
                 }
                 Some(0x20..) => self.at += 1,
                 _ => {
-                    return Err(self.unexpected(
-                        Rule::Malformed,
-                        "a string without control characters, and its end",
-                    ));
+                    return Err(self.unexpected("a string without control characters, and its end"));
                 }
             }
         }
@@ -172,7 +169,7 @@ impl<'a> Reader<'a> {
             {
                 self.at += 5
             }
-            _ => return Err(self.unexpected(Rule::Malformed, "an escape of RFC 8259")),
+            _ => return Err(self.unexpected("an escape of RFC 8259")),
         }
         Ok(())
     }
@@ -199,7 +196,7 @@ impl<'a> Reader<'a> {
                     .find(|literal| rest.starts_with(literal))
                 {
                     Some(literal) => self.at += literal.len(),
-                    None => return Err(self.unexpected(Rule::Malformed, "true, false or null")),
+                    None => return Err(self.unexpected("true, false or null")),
                 }
                 Ok(())
             }
@@ -224,7 +221,7 @@ impl<'a> Reader<'a> {
     fn digits(&mut self) -> Result<(), Violation> {
         let rest = &self.text.as_bytes()[self.at..];
         match rest.iter().take_while(|b| b.is_ascii_digit()).count() {
-            0 => Err(self.unexpected(Rule::Malformed, "a digit")),
+            0 => Err(self.unexpected("a digit")),
             count => {
                 self.at += count;
                 Ok(())
@@ -246,7 +243,7 @@ impl<'a> Reader<'a> {
             } else {
                 "a JSON array"
             };
-            return Err(self.unexpected(Rule::JsonObject, expected));
+            return Err(self.unexpected(expected));
         }
         if self.depth == self.max_depth {
             let expected = format!("at most {} levels of arrays and objects", self.max_depth);
@@ -279,7 +276,7 @@ impl<'a> Reader<'a> {
 
     fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Violation> {
         if self.next_byte() != Some(byte) {
-            return Err(self.unexpected(Rule::Malformed, expected));
+            return Err(self.unexpected(expected));
         }
         self.at += 1;
         Ok(())
@@ -297,22 +294,13 @@ impl<'a> Reader<'a> {
         self.byte()
     }
 
-    fn unexpected(&self, rule: Rule, expected: &'static str) -> Violation {
+    fn unexpected(&self, expected: &'static str) -> Violation {
         let rest = &self.text.as_bytes()[self.at..];
-        if rest.is_empty() {
-            return Violation::new(
-                Rule::Truncated,
-                self.at as u64,
-                expected,
-                "the end of the text",
-            );
-        }
-        Violation::new(
-            rule,
-            self.at as u64,
-            expected,
-            quote(&rest[..rest.len().min(24)]),
-        )
+        let came = match rest {
+            [] => "the end of the text".to_owned(),
+            rest => quote(&rest[..rest.len().min(24)]),
+        };
+        Violation::new(Rule::JsonObject, self.at as u64, expected, came)
     }
 }
 
