@@ -167,15 +167,16 @@ def event_invalid():
     yield invalid("data a number under jsonl", "jsonl is not JSON", typed("application/jsonl", '"data":1'), d)
 
     o = "json-object"
+    for shown, written in [("array", "[]"), ("string", '"{}"'), ("null", "null"), ("two objects", EVENT + EVENT), ("text after it", EVENT + "x")]:
+        yield malformed(shown, "not exactly one object", written, o)
     for shown, written in [
-        ("array", "[]"), ("string", '"{}"'), ("null", "null"), ("two objects", EVENT + EVENT), ("trailing comma", OPEN + ",}"), ("missing comma", OPEN + ' "x":true}'),
-        ("single quotes", EVENT.replace('"', "'")), ("unquoted name", OPEN + ",x:true}"), ("comment", OPEN + "/* */}"), ("NaN", more('"x":NaN')), ("leading zero", more('"x":01')),
-        ("plus sign", more('"x":+1')), ("bare fraction", more('"data":.5')), ("number that ends in a dot", more('"data":1.')), ("hex", more('"x":0x1')), ("raw control character in a string", more('"x":"\u0001"')),
-        ("unknown escape", more('"x":"\\x41"')), ("cut escape", more('"x":"\\u00"')), ("text after it", EVENT + "x"), ("form feed between tokens", OPEN + "\f}"),
+        ("trailing comma", OPEN + ",}"), ("missing comma", OPEN + ' "x":true}'), ("single quotes", EVENT.replace('"', "'")), ("unquoted name", OPEN + ",x:true}"), ("comment", OPEN + "/* */}"),
+        ("NaN", more('"x":NaN')), ("leading zero", more('"x":01')), ("plus sign", more('"x":+1')), ("bare fraction", more('"data":.5')), ("number that ends in a dot", more('"data":1.')), ("hex", more('"x":0x1')),
+        ("raw control character in a string", more('"x":"\u0001"')), ("unknown escape", more('"x":"\\x41"')), ("cut escape", more('"x":"\\u00"')), ("form feed between tokens", OPEN + "\f}"),
     ]:
-        yield malformed(shown, "not exactly one JSON object", written, o)
-    yield malformed("empty", "no document at all", "", o)
-    yield malformed("cut", "the brace that closes it is missing", OPEN, o)
+        yield malformed(shown, "not JSON", written, "encoding-malformed")
+    yield malformed("empty", "no document at all", "", "encoding-truncated")
+    yield malformed("cut", "the brace that closes it is missing", OPEN, "encoding-truncated")
     utf8 = "json-utf8"
     head = OPEN.encode() + b',"x":"'
     yield malformed("lone FF", "no UTF-8", head + b'\xff"}', utf8)
@@ -231,7 +232,7 @@ def message_valid():
     yield valid("deadline at the epoch", "0 is a deadline; only absence is none", call(1, '"context":{"deadlineMs":0}'), message(1, context={"deadlineMs": 0}))
     yield valid("deadline before the epoch", "the type is signed", call(1, '"context":{"deadlineMs":-1}'), message(1, context={"deadlineMs": -1}))
     yield valid("greatest attempt", "2^32-1", call(1, '"context":{"attempt":4294967295}'), message(1, context={"attempt": 4294967295}))
-    yield valid("unknown members", "of any type, also null, at every level", call(1, '"later":null,"x":[{}],"end":{"code":"OK","later":{"a":1}},"context":{"later":1.5}'), message(1, context={}, end={"code": "OK"}))
+    yield valid("unknown members", "of any type, at every level", call(1, '"later":"","x":[{}],"end":{"code":"OK","later":{"a":1}},"context":{"later":1.5}'), message(1, context={}, end={"code": "OK"}))
     yield valid("unknown member 127 deep", "with the message around it, 128", call(1, '"later":' + "[" * 127 + "]" * 127), message(1))
     yield valid("null attribute in the event", "CloudEvents' own rule holds inside an event", call(1, '"event":' + more('"x":null')), message(1, event=event()))
 
@@ -272,6 +273,7 @@ def message_invalid():
     yield malformed("chunk without padding", "one = is missing", call(1, '"chunk":"AQI"'), b)
     yield malformed("chunk of base64url", "- and _ are another alphabet's", call(1, '"chunk":"-_-_"'), b)
     yield malformed("chunk with a space", "no white space", call(1, '"chunk":"AQ =="'), b)
+    yield malformed("chunk after its padding", "padding ends it", call(1, '"chunk":"AA==AAAA"'), b)
     yield malformed("chunk with spare bits", "the last character says more than a byte", call(1, '"chunk":"AR=="'), b)
     d = "json-duplicate-member"
     yield malformed("call twice", "which of them counts?", '{"call":1,"call":2,"end":{}}', d)
@@ -306,7 +308,7 @@ def events_valid():
 
 def events_invalid():
     o = "json-object"
-    yield malformed("over two lines", "each line is a document", OPEN + ",\n" + '"x":true}\n', o, before=0)
+    yield malformed("over two lines", "each line is a document", OPEN + ",\n" + '"x":true}\n', "encoding-malformed", before=0)
     yield malformed("two on a line", "each line is one document", EVENT + EVENT + "\n", o, before=0)
     yield malformed("comma between", "it is no array", lines(EVENT + ",", SECOND), o, before=0)
     yield malformed("record separator", "RFC 7464 is another framing", "\x1e" + lines(EVENT), o, before=0)
@@ -353,7 +355,7 @@ def messages_invalid():
     yield malformed("end OK while an event is unfinished", "the data is not whole", lines(HELLO, unfinished, end), "chunk-end-unfinished", before=2, stateful=True)
     yield malformed("event after end", "the input had ended", lines(HELLO, end, call(1, f'"event":{EVENT}')), "stream-input-ended", before=2, stateful=True)
     yield malformed("text in the middle", "a print that reached stdout", lines(HELLO, "done", end), "json-object", before=1)
-    yield malformed("over two lines", "each line is a message", lines(HELLO, '{"call":1,', '"end":{}}'), "json-object", before=1)
+    yield malformed("over two lines", "each line is a message", lines(HELLO, '{"call":1,', '"end":{}}'), "encoding-malformed", before=1)
     yield malformed("cut", "EOF inside a message", lines(HELLO, end[:-1], last=""), "encoding-truncated", before=1)
     yield malformed("byte order mark on the second line", "nor anywhere else", lines(HELLO).encode() + "\ufeff".encode() + lines(end).encode(), "json-no-bom", before=1)
     yield malformed("number above the range in the second message", "the first one stands", lines(HELLO, call(2**52, '"end":{}')), "message-call-range", before=1)

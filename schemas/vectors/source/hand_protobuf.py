@@ -148,6 +148,9 @@ def event_valid():
     yield valid("unknown field in a value", "beside the one that is known", a("x", num(9, 5) + num(2, 7)), event(x=integer(7)))
     yield valid("unknown field in an entry", "beside name and value", EVENT + ld(5, ld(1, "x") + ld(2, num(2, 7)) + num(3, 1)), event(x=integer(7)))
     yield valid("unknown field in a timestamp", "beside seconds", a("x", ld(7, num(1, 1) + num(3, 1))), event(x=timestamp("1970-01-01T00:00:01Z")))
+    yield valid("known number, other wire type", "id as a varint: a field of another wire type is not the one that is known", EVENT + num(1, 1), event())
+    yield valid("map of another wire type", "attributes as a varint", EVENT + num(5, 1), event())
+    yield valid("value of another wire type beside its own", "ce_boolean as bytes, then as a varint", a("x", ld(1, b"\x01") + num(1, 1)), event(x=boolean(True)))
     yield valid("over-long length", "a varint may have bytes to spare", tag(1, LEN) + varint(1, 3) + b"1" + SOURCE + SPEC + TYPE, event())
     yield valid("over-long tag", "a varint may have bytes to spare", varint(0x0A, 2) + varint(1) + b"1" + SOURCE + SPEC + TYPE, event())
     yield valid("over-long integer", "a varint may have bytes to spare", a("x", tag(2, VARINT) + varint(7, 10)), event(x=integer(7)))
@@ -189,6 +192,7 @@ def event_invalid():
     yield invalid("attribute unset", "a value without a type", a("x", b""), "protobuf-attribute-unset")
     yield invalid("attribute without value", "an entry that is only a name", EVENT + ld(5, ld(1, "x")), "protobuf-attribute-unset")
     yield invalid("attribute of an unknown type", "field 8 of the value is from a later schema", a("x", ld(8, b"")), "protobuf-attribute-unset")
+    yield invalid("attribute of another wire type", "ce_boolean as bytes is an unknown field, so there is no value", a("x", ld(1, b"\x01")), "protobuf-attribute-unset")
     yield invalid("attribute overlaid by an unset one", "only the last value counts", a("x", num(2, 7)) + attribute("x", b""), "protobuf-attribute-unset")
     for shown, text in [("cut", "{"), ("empty", ""), ("two values", "1 2"), ("NaN", "NaN"), ("single quotes", "'a'")]:
         yield invalid(f"JSON data {shown}", "text under a JSON content type is one JSON value", json_type(text), "event-data-json")
@@ -210,9 +214,6 @@ def event_invalid():
     yield malformed("wire type 6", "there is none", EVENT + tag(9, 6), m)
     yield malformed("wire type 7", "there is none", EVENT + tag(9, 7), m)
     yield malformed("varint of eleven bytes", "ten are the most", EVENT + tag(9, VARINT) + b"\x80" * 10 + b"\x01", m)
-    yield malformed("id as a varint", "a known field of a wrong wire type", EVENT + num(1, 1), m)
-    yield malformed("attributes as a varint", "a known field of a wrong wire type", EVENT + num(5, 1), m)
-    yield malformed("boolean as bytes", "a known field of a wrong wire type", a("x", ld(1, b"\x01")), m)
 
     u = "protobuf-utf8"
     yield malformed("id not UTF-8", "a lone FF", EVENT + ld(1, b"\xff"), u)
@@ -268,6 +269,7 @@ def message_valid():
     yield valid("event twice with attributes", "merged, and the last value of a name counts", num(1, 1) + ld(3, with_attribute("x", num(2, 1)) + attribute("y", num(2, 2))) + ld(3, attribute("x", num(2, 3))), message(1, event=event(x=integer(3), y=integer(2))))
     yield valid("end twice", "merged like any field of message type", num(1, 1) + ld(6, num(1, 5)) + ld(6, ld(2, "m")), message(1, end={"code": "NOT_FOUND", "message": "m"}))
     yield valid("unknown fields", "8 to 11, of every wire type", num(1, 1) + num(8, 1) + ld(6, b"") + tag(9, I64) + bytes(8) + ld(10, b"x") + tag(11, I32) + bytes(4), message(1, end={"code": "OK"}))
+    yield valid("known number, other wire type", "a chunk as a varint is no chunk", num(1, 1) + num(4, 1), message(1))
     yield valid("unknown group", "skipped whole", num(1, 1) + tag(12, START) + ld(6, b"\xff") + tag(12, END), message(1))
     yield valid("unknown field in a status", "beside the code", num(1, 1) + ld(6, num(1, 5) + num(9, 1)), message(1, end={"code": "NOT_FOUND"}))
 
@@ -289,8 +291,6 @@ def message_invalid():
     m = "encoding-malformed"
     yield malformed("event beyond the message", "a nested length that reaches over the end", num(1, 1) + tag(3, LEN) + varint(len(EVENT) + 1) + EVENT, m)
     yield malformed("field beyond the event", "a length within the event reaches over its end", num(1, 1) + ld(3, EVENT + tag(6, LEN) + varint(9)) + ld(6, bytes(9)), m)
-    yield malformed("call as bytes", "a known field of a wrong wire type", ld(1, b"\x01") + ld(6, b""), m)
-    yield malformed("chunk as a varint", "a known field of a wrong wire type", num(1, 1) + num(4, 1), m)
     yield malformed("end of a group", "nothing is open", num(1, 1) + tag(3, END), m)
     yield malformed("cut in the call", "the varint goes on", b"\x08\x80", m)
     u = "protobuf-utf8"
