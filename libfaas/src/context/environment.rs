@@ -26,7 +26,7 @@ use crate::{Code, Encoding, Limits, Mode, Status};
 pub struct Environment {
     /// `FAAS_SPEC`: the version of the specification in use, `major.minor`; `1.0` when not set.
     pub spec: String,
-    /// `FAAS_MODE`; stream when not set.
+    /// `FAAS_MODE`; structured when not set.
     pub mode: Mode,
     /// `FAAS_ENCODING`; JSON when not set. Of no meaning in binary mode.
     pub encoding: Encoding,
@@ -104,7 +104,7 @@ impl Default for Environment {
     fn default() -> Self {
         Environment {
             spec: "1.0".to_owned(),
-            mode: Mode::Stream,
+            mode: Mode::Structured,
             encoding: Encoding::Json,
             describe: false,
             features: BTreeSet::new(),

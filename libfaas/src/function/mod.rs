@@ -121,7 +121,7 @@ pub struct Function {
     producer: Option<String>,
     concurrency: Option<usize>,
     max_event_bytes: Option<usize>,
-    init: Option<Box<dyn FnOnce() -> Result<(), Status>>>,
+    init: Option<Box<dyn FnOnce() -> Result<(), Status> + Send>>,
 }
 
 type Handler = Arc<dyn Fn(&mut Call) -> Result<(), Status> + Send + Sync>;
@@ -167,7 +167,7 @@ impl Function {
 
     /// What has to be done before the first call. If it fails, so does the function, with its
     /// status.
-    pub fn init(self, init: impl FnOnce() -> Result<(), Status> + 'static) -> Self {
+    pub fn init(self, init: impl FnOnce() -> Result<(), Status> + Send + 'static) -> Self {
         Function {
             init: Some(Box::new(init)),
             ..self

@@ -103,24 +103,30 @@ pub(super) fn first(event: Event) -> Result<Event, Status> {
     Ok(begin(&event, data)?)
 }
 
-/// An event that is too large for one message: how it begins, and all of its data.
+/// An event in pieces: how it begins, and all of its data.
 pub(super) fn split(event: &Event, encoding: Encoding) -> Result<(Event, Bytes), Status> {
-    let (empty, data) = match event.data() {
+    let (mut empty, data) = match event.data() {
         None => (Data::Binary(Bytes::new()), Bytes::new()),
         Some(Data::Binary(bytes)) => (Data::Binary(Bytes::new()), bytes.clone()),
-        Some(Data::Text(text)) => (Data::Text(String::new()), Bytes::from(text.clone())),
-        // A JSON message has no place for half a JSON value, so it is written as bytes there.
-        Some(Data::Json(json)) if encoding == Encoding::Json => (
-            Data::Binary(Bytes::new()),
-            Bytes::from(json.as_str().to_owned()),
-        ),
-        Some(Data::Json(json)) => (
-            Data::Text(String::new()),
-            Bytes::from(json.as_str().to_owned()),
-        ),
+        Some(Data::Text(text)) => (Data::Text(String::new()), text.clone().into()),
+        Some(Data::Json(json)) => (Data::Text(String::new()), json.as_str().to_owned().into()),
         Some(Data::Proto { .. }) => return Err(not_in_pieces()),
     };
+    if encoding == Encoding::Json && is_json(event) {
+        // A JSON message has no place for half a JSON value, so it is written as bytes there.
+        empty = Data::Binary(Bytes::new());
+    }
     Ok((begin(event, empty)?, data))
+}
+
+/// Whether the data is JSON, or will be once it is whole.
+pub(super) fn is_json(event: &Event) -> bool {
+    let json_type = event.datacontenttype().is_some_and(crate::event::is_json);
+    match event.data() {
+        Some(Data::Json(_)) => true,
+        Some(Data::Text(_)) => json_type,
+        _ => false,
+    }
 }
 
 fn begin(event: &Event, data: Data) -> Result<Event, crate::InvalidEvent> {

@@ -1,5 +1,6 @@
 //! One binary for all integration tests.
 
+mod function;
 mod json;
 mod meaning;
 mod vectors;

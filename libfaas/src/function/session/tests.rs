@@ -576,6 +576,7 @@ fn a_status_is_written_within_its_bounds() {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a test")]
 enum Step {
     Read(Message),
     Start,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, PoisonError};
 use bytes::Bytes;
 
 use super::super::call::Port;
-use super::super::pieces::{Piece, split};
+use super::super::pieces::{Piece, is_json, split};
 use super::super::session::{Item, Taken};
 use super::{Exit, Shared, State};
 use crate::{Code, Encoding, Event, Message, Status, encode_message};
@@ -102,6 +102,24 @@ impl StreamPort {
         self.send_chunks(data, false, last)
     }
 
+    /// Writes the beginning of an event whose data is not complete, and too large for one message.
+    fn begin_in_pieces(&self, event: &Event) -> Result<(), Status> {
+        let (first, data) = split(event, self.shared.settings.encoding)?;
+        self.send_piece(
+            Message {
+                event: Some(first),
+                more: true,
+                ..Message::default()
+            },
+            false,
+        )?;
+        if data.is_empty() {
+            Ok(())
+        } else {
+            self.send_chunks(data, true, false)
+        }
+    }
+
     /// Writes data in messages that the limit and the peer allow.
     fn send_chunks(&self, mut data: Bytes, more: bool, last: bool) -> Result<(), Status> {
         // In JSON, base64 makes four bytes of three.
@@ -193,21 +211,19 @@ impl Port for StreamPort {
             Piece::Chunk { bytes, more } => self.send_chunks(bytes, more, false),
             Piece::Event { event, more: false } => self.write(event, false),
             Piece::Event { event, more: true } => {
-                // The first piece may be large itself.
-                let (first, data) = split(&event, self.shared.settings.encoding)?;
-                self.send_piece(
-                    Message {
-                        event: Some(first),
-                        more: true,
-                        ..Message::default()
-                    },
-                    false,
-                )?;
-                if data.is_empty() {
-                    Ok(())
-                } else {
-                    self.send_chunks(data, true, false)
+                let inline = event.data().map_or(0, |data| data.as_bytes().len()) <= PIECE
+                    && !is_json(&event);
+                let mut first = Message {
+                    event: Some(event),
+                    more: true,
+                    ..Message::default()
+                };
+                if inline && self.send(&mut first, false)? {
+                    return Ok(());
                 }
+                first
+                    .event
+                    .map_or(Ok(()), |event| self.begin_in_pieces(&event))
             }
         }
     }
