@@ -30,6 +30,8 @@ pub enum Command {
     Function(Judge),
     /// Judges a library by the probe that was written with it (spec/probe.md).
     Sdk(Judge),
+    /// Judges an implementation of the encodings by the test vectors (spec/probe.md, "A codec").
+    Codec(Codec),
     /// Lists the rules, their cases, and what is not tested, with the reasons.
     List(List),
     /// Shows a rule with its cases, or a case with its rules, steps and faults.
@@ -73,6 +75,20 @@ pub struct Judge {
     pub run: RunOptions,
     /// The subject's program and its arguments, started in the current folder.
     #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Options of `codec`.
+#[derive(Debug, Args)]
+pub struct Codec {
+    /// An encoding to judge; all if none is named.
+    #[arg(long, value_name = "ENCODING", value_parser = encoding())]
+    pub encoding: Vec<Encoding>,
+    /// How to run.
+    #[command(flatten)]
+    pub run: RunOptions,
+    /// The codec's program and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }
 

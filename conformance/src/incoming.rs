@@ -203,7 +203,10 @@ impl Incoming {
         }
         if let Some(violation) = invalid {
             self.broken = Some(Broken {
-                what: format!("call {call}: an event that is invalid: {violation}"),
+                what: format!(
+                    "call {call}: an event that is invalid: {}",
+                    described(&violation)
+                ),
                 ..broken(&violation)
             });
             return;
@@ -372,7 +375,7 @@ fn is_json(media_type: Option<&str>) -> bool {
 fn broken(violation: &Violation) -> Broken {
     Broken {
         rule: violation.rule().to_owned(),
-        what: violation.to_string(),
+        what: described(violation),
     }
 }
 
@@ -380,6 +383,12 @@ fn write_code(status: &mut Value) {
     if status.get("code").is_none() {
         status["code"] = "OK".into();
     }
+}
+
+/// What a violation says, without the rule, which is reported beside it.
+fn described(violation: &Violation) -> String {
+    let (at, expected, came) = (violation.offset(), violation.expected(), violation.came());
+    format!("at byte {at}: expected {expected}, got {came}")
 }
 
 /// A message in the specification's JSON, on one line.

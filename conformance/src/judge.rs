@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::mpsc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::case::{Case, Kind};
 use crate::claimed;
@@ -43,21 +43,33 @@ pub fn judge(options: &Judge, kind: Kind) -> Result<u8> {
     let begin = Instant::now();
     let date = now();
     let run = observed(|to| runner::run(&claim, &cases, &settings, to));
-    let report = Report {
+    let subject = subject(&claim, kind, run.producer.clone());
+    let report = report_of(&run, subject, seed, date, begin.elapsed());
+    finish(&report, &options.run, run.interrupted)
+}
+
+/// The report of a run.
+pub fn report_of(
+    run: &Run,
+    subject: SubjectInfo,
+    seed: u64,
+    date: String,
+    took: Duration,
+) -> Report {
+    Report {
         spec: SPEC.to_owned(),
         suite: Suite {
             name: "faas-conformance".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
-        subject: subject(&claim, kind, run.producer.clone()),
+        subject,
         seed,
         date,
-        duration_ms: begin.elapsed().as_millis() as u64,
+        duration_ms: took.as_millis() as u64,
         profiles: model::profiles(&run.results),
         summary: Counts::of(&run.results),
         results: run.results.clone(),
-    };
-    finish(&report, &options.run, run.interrupted)
+    }
 }
 
 /// The cases of a folder, or the built-in ones.

@@ -264,17 +264,9 @@ impl Runner<'_> {
             return;
         }
         match result.verdict {
-            Verdict::Fail | Verdict::Warn => {
-                result.verdict = Verdict::KnownFail;
-                result.reason = Some("it is on the list of known failures".to_owned());
-            }
+            Verdict::Fail | Verdict::Warn => result.known_to_fail(),
             Verdict::Pass => {
-                result.verdict = Verdict::Fail;
-                result.reason = Some("it is on the list of known failures, and passes".to_owned());
-                result.expected =
-                    Some("a failure, because the case is on the list of known failures".to_owned());
-                result.actual = Some("it passes: take it off the list".to_owned());
-                result.reproduce = Some(reproduce::line(self.claim, self.settings, &result.id));
+                result.listed_and_passes(reproduce::line(self.claim, self.settings, &result.id));
             }
             _ => {}
         }
@@ -288,27 +280,17 @@ impl Runner<'_> {
     }
 
     fn result(&self, job: Job<'_>, verdict: Verdict) -> CaseResult {
+        let profile = job.target.profile();
+        let id = format!("{}#{profile}", job.case.id);
         CaseResult {
-            id: format!("{}#{}", job.case.id, job.target.profile()),
-            profile: Some(job.target.profile()),
-            rules: job.case.requires.clone(),
             level: if job.case.level() == Level::Must {
                 "MUST"
             } else {
                 "SHOULD"
             }
             .to_owned(),
-            verdict,
-            reason: None,
-            duration_ms: 0,
-            expected: None,
-            actual: None,
-            hint: None,
-            transcript: Vec::new(),
-            stderr: None,
-            exit: None,
-            reproduce: None,
             profiles: self.claim.profiles(job.case, job.target),
+            ..CaseResult::new(id, profile, job.case.requires.clone(), verdict)
         }
     }
 
@@ -336,7 +318,8 @@ fn starts(steps: &[Step]) -> bool {
     matches!(steps.first(), Some(Step::Start(_) | Step::Invoke(_)))
 }
 
-fn last_bytes(text: &str, count: usize) -> String {
+/// The end of a text, at a character's boundary.
+pub fn last_bytes(text: &str, count: usize) -> String {
     let mut from = text.len().saturating_sub(count);
     while !text.is_char_boundary(from) {
         from += 1;

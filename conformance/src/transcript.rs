@@ -55,6 +55,13 @@ impl Transcript {
         }
     }
 
+    /// Forgets what went before: another request begins.
+    pub fn restart(&mut self) {
+        self.head.clear();
+        self.tail.clear();
+        self.left_out = 0;
+    }
+
     /// Something happened.
     pub fn note(&mut self, what: &str) {
         self.push(Direction::Suite, &[], 0, vec![what.to_owned()], false);

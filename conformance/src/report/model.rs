@@ -294,6 +294,42 @@ impl Counts {
 }
 
 impl CaseResult {
+    /// A result that says no more than its verdict.
+    pub fn new(id: String, profile: String, rules: Vec<String>, verdict: Verdict) -> CaseResult {
+        CaseResult {
+            id,
+            profiles: [profile.clone()].into(),
+            profile: Some(profile),
+            rules,
+            level: "MUST".to_owned(),
+            verdict,
+            reason: None,
+            duration_ms: 0,
+            expected: None,
+            actual: None,
+            hint: None,
+            transcript: Vec::new(),
+            stderr: None,
+            exit: None,
+            reproduce: None,
+        }
+    }
+
+    /// It failed, and was listed.
+    pub fn known_to_fail(&mut self) {
+        self.verdict = Verdict::KnownFail;
+        self.reason = Some("it is on the list of known failures".to_owned());
+    }
+
+    /// It passed, and was listed: the list would outlive the faults that it excuses.
+    pub fn listed_and_passes(&mut self, reproduce: String) {
+        self.verdict = Verdict::Fail;
+        self.reason = Some("it is on the list of known failures, and passes".to_owned());
+        self.expected = Some("a failure, because it is on the list of known failures".to_owned());
+        self.actual = Some("it passes: take it off the list".to_owned());
+        self.reproduce = Some(reproduce);
+    }
+
     /// The case, without the mode and encoding.
     pub fn case(&self) -> &str {
         self.id.split('#').next().unwrap_or(&self.id)

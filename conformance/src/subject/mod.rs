@@ -428,8 +428,8 @@ pub fn describe(exit: ExitStatus) -> String {
     match (exit.code(), exit.signal()) {
         (Some(code), _) => format!("exited with status {code}"),
         (None, Some(signal)) => match signal_hook::low_level::signal_name(signal) {
-            Some(name) => format!("killed by {name}"),
-            None => format!("killed by signal {signal}"),
+            Some(name) => format!("was killed by {name}"),
+            None => format!("was killed by signal {signal}"),
         },
         (None, None) => "ended".to_owned(),
     }

@@ -25,7 +25,7 @@ struct Pending {
 
 /// A write that was made.
 #[derive(Debug)]
-pub struct Written {
+pub(super) struct Written {
     pub(super) bytes: Vec<u8>,
     pub(super) label: Option<String>,
 }
