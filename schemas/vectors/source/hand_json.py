@@ -174,9 +174,9 @@ def event_invalid():
         ("NaN", more('"x":NaN')), ("leading zero", more('"x":01')), ("plus sign", more('"x":+1')), ("bare fraction", more('"data":.5')), ("number that ends in a dot", more('"data":1.')), ("hex", more('"x":0x1')),
         ("raw control character in a string", more('"x":"\u0001"')), ("unknown escape", more('"x":"\\x41"')), ("cut escape", more('"x":"\\u00"')), ("form feed between tokens", OPEN + "\f}"),
     ]:
-        yield malformed(shown, "not JSON", written, "encoding-malformed")
-    yield malformed("empty", "no document at all", "", "encoding-truncated")
-    yield malformed("cut", "the brace that closes it is missing", OPEN, "encoding-truncated")
+        yield malformed(shown, "not JSON", written, o)
+    yield malformed("empty", "no document at all", "", o)
+    yield malformed("cut", "the brace that closes it is missing", OPEN, o)
     utf8 = "json-utf8"
     head = OPEN.encode() + b',"x":"'
     yield malformed("lone FF", "no UTF-8", head + b'\xff"}', utf8)
@@ -308,7 +308,7 @@ def events_valid():
 
 def events_invalid():
     o = "json-object"
-    yield malformed("over two lines", "each line is a document", OPEN + ",\n" + '"x":true}\n', "encoding-malformed", before=0)
+    yield malformed("over two lines", "each line is a document", OPEN + ",\n" + '"x":true}\n', o, before=0)
     yield malformed("two on a line", "each line is one document", EVENT + EVENT + "\n", o, before=0)
     yield malformed("comma between", "it is no array", lines(EVENT + ",", SECOND), o, before=0)
     yield malformed("record separator", "RFC 7464 is another framing", "\x1e" + lines(EVENT), o, before=0)
@@ -355,7 +355,7 @@ def messages_invalid():
     yield malformed("end OK while an event is unfinished", "the data is not whole", lines(HELLO, unfinished, end), "chunk-end-unfinished", before=2, stateful=True)
     yield malformed("event after end", "the input had ended", lines(HELLO, end, call(1, f'"event":{EVENT}')), "stream-input-ended", before=2, stateful=True)
     yield malformed("text in the middle", "a print that reached stdout", lines(HELLO, "done", end), "json-object", before=1)
-    yield malformed("over two lines", "each line is a message", lines(HELLO, '{"call":1,', '"end":{}}'), "encoding-malformed", before=1)
+    yield malformed("over two lines", "each line is a message", lines(HELLO, '{"call":1,', '"end":{}}'), "json-object", before=1)
     yield malformed("cut", "EOF inside a message", lines(HELLO, end[:-1], last=""), "encoding-truncated", before=1)
     yield malformed("byte order mark on the second line", "nor anywhere else", lines(HELLO).encode() + "\ufeff".encode() + lines(end).encode(), "json-no-bom", before=1)
     yield malformed("number above the range in the second message", "the first one stands", lines(HELLO, call(2**52, '"end":{}')), "message-call-range", before=1)
