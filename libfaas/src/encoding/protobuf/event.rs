@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::wire::{Field, Fields};
+use super::wire::{Field, Fields, Value};
 use crate::error::{Rule, Violation};
 use crate::event::{Parts, Piece, check_specversion};
 use crate::{AttributeValue, Data, Event, EventBuilder, InvalidEvent, Timestamp};
@@ -51,9 +51,9 @@ impl<'a> Draft<'a> {
     pub(super) fn merge(&mut self, mut fields: Fields<'a>) -> Result<(), Violation> {
         self.at = fields.base();
         while let Some(field) = fields.next()? {
-            match field.number {
-                5 => {
-                    let (name, value) = attribute(field.fields()?)?;
+            match (field.number, field.value) {
+                (5, Value::Bytes(entry)) => {
+                    let (name, value) = attribute(field.fields(entry))?;
                     self.attributes.insert(name, value);
                 }
                 _ => {
@@ -108,6 +108,9 @@ impl<'a> Draft<'a> {
 impl<'a> Required<'a> {
     /// Takes the field if it is one of these.
     pub(super) fn read(&mut self, field: Field<'a>) -> Result<bool, Violation> {
+        let Value::Bytes(bytes) = field.value else {
+            return Ok(false);
+        };
         let place = match field.number {
             1 => &mut self.id,
             2 => &mut self.source,
@@ -115,7 +118,7 @@ impl<'a> Required<'a> {
             4 => &mut self.ty,
             _ => return Ok(false),
         };
-        *place = field.text()?;
+        *place = field.text(bytes)?;
         Ok(true)
     }
 }
@@ -123,19 +126,22 @@ impl<'a> Required<'a> {
 impl<'a> RawData<'a> {
     /// Takes the field if it is one of the oneof `data`.
     pub(super) fn read(field: Field<'a>, data: &mut Option<RawData<'a>>) -> Result<(), Violation> {
+        let Value::Bytes(bytes) = field.value else {
+            return Ok(());
+        };
         match field.number {
-            6 => *data = Some(RawData::Binary(field.bytes()?)),
-            7 => *data = Some(RawData::Text(field.text()?)),
+            6 => *data = Some(RawData::Binary(bytes)),
+            7 => *data = Some(RawData::Text(field.text(bytes)?)),
             8 => {
                 let (mut type_url, mut value) = match *data {
                     Some(RawData::Proto { type_url, value }) => (type_url, value),
                     _ => ("", &[][..]),
                 };
-                let mut fields = field.fields()?;
+                let mut fields = field.fields(bytes);
                 while let Some(field) = fields.next()? {
-                    match field.number {
-                        1 => type_url = field.text()?,
-                        2 => value = field.bytes()?,
+                    match (field.number, field.value) {
+                        (1, Value::Bytes(bytes)) => type_url = field.text(bytes)?,
+                        (2, Value::Bytes(bytes)) => value = bytes,
                         _ => {}
                     }
                 }
@@ -151,9 +157,9 @@ impl<'a> RawData<'a> {
 pub(super) fn attribute<'a>(mut entry: Fields<'a>) -> Result<(&'a str, Attribute<'a>), Violation> {
     let (mut name, mut value) = ("", Attribute::Unset);
     while let Some(field) = entry.next()? {
-        match field.number {
-            1 => name = field.text()?,
-            2 => value.merge(field.fields()?)?,
+        match (field.number, field.value) {
+            (1, Value::Bytes(bytes)) => name = field.text(bytes)?,
+            (2, Value::Bytes(bytes)) => value.merge(field.fields(bytes))?,
             _ => {}
         }
     }
@@ -163,14 +169,14 @@ pub(super) fn attribute<'a>(mut entry: Fields<'a>) -> Result<(&'a str, Attribute
 impl<'a> Attribute<'a> {
     fn merge(&mut self, mut fields: Fields<'a>) -> Result<(), Violation> {
         while let Some(field) = fields.next()? {
-            *self = match field.number {
-                1 => Attribute::Boolean(field.varint()? != 0),
-                2 => Attribute::Integer(field.varint()? as i32),
-                3 => Attribute::String(field.text()?),
-                4 => Attribute::Binary(field.bytes()?),
-                5 => Attribute::Uri(field.text()?),
-                6 => Attribute::UriRef(field.text()?),
-                7 => self.timestamp(field.fields()?)?,
+            *self = match (field.number, field.value) {
+                (1, Value::Varint(number)) => Attribute::Boolean(number != 0),
+                (2, Value::Varint(number)) => Attribute::Integer(number as i32),
+                (3, Value::Bytes(bytes)) => Attribute::String(field.text(bytes)?),
+                (4, Value::Bytes(bytes)) => Attribute::Binary(bytes),
+                (5, Value::Bytes(bytes)) => Attribute::Uri(field.text(bytes)?),
+                (6, Value::Bytes(bytes)) => Attribute::UriRef(field.text(bytes)?),
+                (7, Value::Bytes(bytes)) => self.timestamp(field.fields(bytes))?,
                 _ => *self,
             };
         }
@@ -183,9 +189,9 @@ impl<'a> Attribute<'a> {
             _ => (0, 0),
         };
         while let Some(field) = fields.next()? {
-            match field.number {
-                1 => seconds = field.varint()? as i64,
-                2 => nanos = field.varint()? as i32,
+            match (field.number, field.value) {
+                (1, Value::Varint(number)) => seconds = number as i64,
+                (2, Value::Varint(number)) => nanos = number as i32,
                 _ => {}
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::event::Draft;
-use super::wire::Fields;
+use super::wire::{Fields, Value};
 use crate::{Cancel, Code, Context, Hello, Message, Status, Violation};
 
 /// Reads a message whose event is still a draft, since `more` stands after it.
@@ -14,15 +14,23 @@ pub(super) fn read(whole: &Bytes) -> Result<(Message, Option<Draft<'_>>), Violat
     let mut draft: Option<Draft<'_>> = None;
     let mut fields = Fields::new(whole, 0);
     while let Some(field) = fields.next()? {
-        match field.number {
-            1 => message.call = field.varint()?,
-            2 => context(message.context.get_or_insert_default(), field.fields()?)?,
-            3 => draft.get_or_insert_default().merge(field.fields()?)?,
-            4 => message.chunk = Some(whole.slice_ref(field.bytes()?)),
-            5 => message.more = field.varint()? != 0,
-            6 => status(message.end.get_or_insert_default(), field.fields()?)?,
-            7 => cancel(message.cancel.get_or_insert_default(), field.fields()?)?,
-            31 => hello(message.hello.get_or_insert_default(), field.fields()?)?,
+        match (field.number, field.value) {
+            (1, Value::Varint(number)) => message.call = number,
+            (2, Value::Bytes(bytes)) => {
+                context(message.context.get_or_insert_default(), field.fields(bytes))?
+            }
+            (3, Value::Bytes(bytes)) => draft.get_or_insert_default().merge(field.fields(bytes))?,
+            (4, Value::Bytes(bytes)) => message.chunk = Some(whole.slice_ref(bytes)),
+            (5, Value::Varint(number)) => message.more = number != 0,
+            (6, Value::Bytes(bytes)) => {
+                status(message.end.get_or_insert_default(), field.fields(bytes))?
+            }
+            (7, Value::Bytes(bytes)) => {
+                cancel(message.cancel.get_or_insert_default(), field.fields(bytes))?
+            }
+            (31, Value::Bytes(bytes)) => {
+                hello(message.hello.get_or_insert_default(), field.fields(bytes))?
+            }
             _ => {}
         }
     }
@@ -31,14 +39,14 @@ pub(super) fn read(whole: &Bytes) -> Result<(Message, Option<Draft<'_>>), Violat
 
 fn context(context: &mut Context, mut fields: Fields<'_>) -> Result<(), Violation> {
     while let Some(field) = fields.next()? {
-        match field.number {
-            1 => context.invocation_id = field.text()?.to_owned(),
-            2 => context.attempt = field.varint()? as u32,
-            3 => context.deadline_ms = Some(field.varint()? as i64),
-            4 => context.traceparent = field.text()?.to_owned(),
-            5 => context.tracestate = field.text()?.to_owned(),
-            6 => context.baggage = field.text()?.to_owned(),
-            7 => entry(&mut context.extra, field.fields()?)?,
+        match (field.number, field.value) {
+            (1, Value::Bytes(bytes)) => context.invocation_id = field.text(bytes)?.to_owned(),
+            (2, Value::Varint(number)) => context.attempt = number as u32,
+            (3, Value::Varint(number)) => context.deadline_ms = Some(number as i64),
+            (4, Value::Bytes(bytes)) => context.traceparent = field.text(bytes)?.to_owned(),
+            (5, Value::Bytes(bytes)) => context.tracestate = field.text(bytes)?.to_owned(),
+            (6, Value::Bytes(bytes)) => context.baggage = field.text(bytes)?.to_owned(),
+            (7, Value::Bytes(bytes)) => entry(&mut context.extra, field.fields(bytes))?,
             _ => {}
         }
     }
@@ -47,10 +55,10 @@ fn context(context: &mut Context, mut fields: Fields<'_>) -> Result<(), Violatio
 
 fn status(status: &mut Status, mut fields: Fields<'_>) -> Result<(), Violation> {
     while let Some(field) = fields.next()? {
-        match field.number {
-            1 => status.code = Code::from_number(field.varint()? as u32),
-            2 => status.message = field.text()?.to_owned(),
-            3 => entry(&mut status.details, field.fields()?)?,
+        match (field.number, field.value) {
+            (1, Value::Varint(number)) => status.code = Code::from_number(number as u32),
+            (2, Value::Bytes(bytes)) => status.message = field.text(bytes)?.to_owned(),
+            (3, Value::Bytes(bytes)) => entry(&mut status.details, field.fields(bytes))?,
             _ => {}
         }
     }
@@ -59,8 +67,8 @@ fn status(status: &mut Status, mut fields: Fields<'_>) -> Result<(), Violation> 
 
 fn cancel(cancel: &mut Cancel, mut fields: Fields<'_>) -> Result<(), Violation> {
     while let Some(field) = fields.next()? {
-        if field.number == 1 {
-            cancel.reason = field.text()?.to_owned();
+        if let (1, Value::Bytes(bytes)) = (field.number, field.value) {
+            cancel.reason = field.text(bytes)?.to_owned();
         }
     }
     Ok(())
@@ -68,10 +76,10 @@ fn cancel(cancel: &mut Cancel, mut fields: Fields<'_>) -> Result<(), Violation> 
 
 fn hello(hello: &mut Hello, mut fields: Fields<'_>) -> Result<(), Violation> {
     while let Some(field) = fields.next()? {
-        match field.number {
-            1 => hello.fsi = field.text()?.to_owned(),
-            2 => hello.producer = field.text()?.to_owned(),
-            3 => status(&mut hello.status, field.fields()?)?,
+        match (field.number, field.value) {
+            (1, Value::Bytes(bytes)) => hello.fsi = field.text(bytes)?.to_owned(),
+            (2, Value::Bytes(bytes)) => hello.producer = field.text(bytes)?.to_owned(),
+            (3, Value::Bytes(bytes)) => status(&mut hello.status, field.fields(bytes))?,
             _ => {}
         }
     }
@@ -82,9 +90,9 @@ fn hello(hello: &mut Hello, mut fields: Fields<'_>) -> Result<(), Violation> {
 fn entry(map: &mut BTreeMap<String, String>, mut fields: Fields<'_>) -> Result<(), Violation> {
     let (mut key, mut value) = ("", "");
     while let Some(field) = fields.next()? {
-        match field.number {
-            1 => key = field.text()?,
-            2 => value = field.text()?,
+        match (field.number, field.value) {
+            (1, Value::Bytes(bytes)) => key = field.text(bytes)?,
+            (2, Value::Bytes(bytes)) => value = field.text(bytes)?,
             _ => {}
         }
     }

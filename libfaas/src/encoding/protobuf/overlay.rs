@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::wire::Fields;
+use super::wire::{Fields, Value};
 use super::write::{Sink, write_attribute};
 use crate::error::{Rule, Violation};
 use crate::event::check_attribute;
@@ -78,8 +78,8 @@ impl Overlay {
         let mut event = None;
         let mut start = 0;
         while let Some(field) = fields.next()? {
-            if field.number == 3 {
-                event = Some((start, field.at as usize, field.bytes()?.len()));
+            if let (3, Value::Bytes(bytes)) = (field.number, field.value) {
+                event = Some((start, field.at as usize, bytes.len()));
             }
             start = fields.offset();
         }

@@ -1,7 +1,7 @@
 //! An encoded event read where it stands.
 
 use super::event::{Attribute, RawData, Required, attribute};
-use super::wire::Fields;
+use super::wire::{Fields, Value};
 use crate::encoding::view::{DataView, ValueView, required};
 use crate::error::Violation;
 
@@ -23,8 +23,8 @@ impl<'a> View<'a> {
         };
         let mut fields = Fields::new(bytes, 0);
         while let Some(field) = fields.next()? {
-            match field.number {
-                5 => drop(attribute(field.fields()?)?),
+            match (field.number, field.value) {
+                (5, Value::Bytes(entry)) => drop(attribute(field.fields(entry))?),
                 _ if view.required.read(field)? => {}
                 _ => RawData::read(field, &mut view.data)?,
             }
@@ -57,8 +57,8 @@ impl<'a> View<'a> {
         let mut found = None;
         let mut fields = Fields::new(self.bytes, 0);
         while let Ok(Some(field)) = fields.next() {
-            if field.number == 5
-                && let Ok((key, value)) = field.fields().and_then(attribute)
+            if let (5, Value::Bytes(entry)) = (field.number, field.value)
+                && let Ok((key, value)) = attribute(field.fields(entry))
                 && key == name
             {
                 found = Some(value);

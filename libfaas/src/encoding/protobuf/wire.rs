@@ -15,13 +15,13 @@ pub(super) struct Fields<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
     pub(super) number: u32,
-    value: Value<'a>,
+    pub(super) value: Value<'a>,
     /// Where the value's bytes begin in the document.
     pub(super) at: u64,
 }
 
 #[derive(Clone, Copy)]
-enum Value<'a> {
+pub(super) enum Value<'a> {
     Varint(u64),
     Bytes(&'a [u8]),
     /// Of a wire type that no field of ours has: 32 or 64 bits, or a group.
@@ -152,24 +152,9 @@ impl<'a> Fields<'a> {
 
 const END_GROUP: u64 = 4;
 
-/// The value as what the schema says the field is; anything else is malformed.
 impl<'a> Field<'a> {
-    pub(super) fn varint(&self) -> Result<u64, Violation> {
-        match self.value {
-            Value::Varint(number) => Ok(number),
-            _ => Err(self.mistyped("a varint")),
-        }
-    }
-
-    pub(super) fn bytes(&self) -> Result<&'a [u8], Violation> {
-        match self.value {
-            Value::Bytes(bytes) => Ok(bytes),
-            _ => Err(self.mistyped("bytes after their length")),
-        }
-    }
-
-    pub(super) fn text(&self) -> Result<&'a str, Violation> {
-        let bytes = self.bytes()?;
+    /// The value as text.
+    pub(super) fn text(&self, bytes: &'a [u8]) -> Result<&'a str, Violation> {
         std::str::from_utf8(bytes).map_err(|error| {
             let at = error.valid_up_to();
             let came = quote(&bytes[at..bytes.len().min(at + 8)]);
@@ -182,17 +167,8 @@ impl<'a> Field<'a> {
         })
     }
 
-    pub(super) fn fields(&self) -> Result<Fields<'a>, Violation> {
-        Ok(Fields::new(self.bytes()?, self.at))
-    }
-
-    fn mistyped(&self, expected: &str) -> Violation {
-        let expected = format!("{expected} in field {}", self.number);
-        Violation::new(
-            Rule::Malformed,
-            self.at,
-            expected,
-            "a value of another wire type",
-        )
+    /// The value as the fields of a message.
+    pub(super) fn fields(&self, bytes: &'a [u8]) -> Fields<'a> {
+        Fields::new(bytes, self.at)
     }
 }
