@@ -586,10 +586,10 @@ function fits(bytes, size) {
 
 const STATUS = { code: 'string', message: 'string', details: { '*': 'string' } }
 const SHAPE = {
-  call: 'integer', event: {}, chunk: 'string', more: 'boolean', end: STATUS, cancel: { reason: 'string' },
+  call: [0, 2 ** 52 - 1], event: {}, chunk: 'string', more: 'boolean', end: STATUS, cancel: { reason: 'string' },
   hello: { fsi: 'string', producer: 'string', status: STATUS },
   context: {
-    invocationId: 'string', attempt: 'integer', deadlineMs: 'integer', traceparent: 'string', tracestate: 'string', baggage: 'string',
+    invocationId: 'string', attempt: [0, 2 ** 32 - 1], deadlineMs: [-(2 ** 63), 2 ** 63], traceparent: 'string', tracestate: 'string', baggage: 'string',
     extra: { '*': 'string' }
   }
 }
@@ -622,19 +622,22 @@ function inspect(text) {
   return fractions
 }
 
+// Throws for a member that is there in another type than SHAPE has it: a type's name, a range of integers, or a shape.
 function shaped(value, shape, path, fractions) {
-  const fits = typeof shape === 'object' ? typeof value === 'object' && value !== null && !Array.isArray(value)
-    : shape === 'integer' ? Number.isInteger(value) && !fractions.has(path) : typeof value === shape
-  if (!fits) throw new Malformed(`${path || 'line'}: expected ${typeof shape === 'object' ? 'an object' : shape}, got ${show(value)}`)
-  for (const [name, item] of typeof shape === 'object' ? Object.entries(value) : []) {
+  const isRange = Array.isArray(shape), isShape = typeof shape === 'object' && !isRange
+  const fits = isRange ? Number.isInteger(value) && value >= shape[0] && value <= shape[1] && !fractions.has(path)
+    : isShape ? typeof value === 'object' && value !== null && !Array.isArray(value) : typeof value === shape
+  if (!fits) throw new Malformed(`${path || 'line'}: expected ${isRange ? `an integer in ${shape}` : isShape ? 'an object' : shape}, got ${show(value)}`)
+  for (const [name, item] of isShape ? Object.entries(value) : []) {
     const of = Object.hasOwn(shape, name) ? shape[name] : shape['*']
     if (of) shaped(item, of, path ? `${path}.${name}` : name, fractions)
   }
 }
 
 function fromBase64(text) {
-  if (typeof text !== 'string' || text.length % 4 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new Invalid(`expected base64, got ${show(text)}`)
-  return Buffer.from(text, 'base64')
+  const bytes = Buffer.from(typeof text === 'string' ? text : '', 'base64')
+  if (bytes.toString('base64') !== text) throw new Invalid(`expected base64, got ${show(text)}`)
+  return bytes
 }
 
 class Json {
@@ -786,7 +789,12 @@ class Protobuf {
 
   constructor(stream) {
     this.#started = !stream
-    const protobuf = createRequire(process.argv[1])('protobufjs') // it belongs to the function, wherever this file lies
+    let protobuf
+    try {
+      protobuf = createRequire(process.argv[1])('protobufjs') // it belongs to the function, wherever this file lies
+    } catch (error) {
+      throw new Status('FAILED_PRECONDITION', `FAAS_ENCODING=protobuf needs the package protobufjs: ${error.message.split('\n')[0]}`)
+    }
     const { root } = protobuf.parse(SCHEMA, { keepCase: true })
     this.Message = root.lookupType('Message')
     this.Event = root.lookupType('Event')

@@ -343,7 +343,7 @@ def frames(read, codec):
         while buffer and (frame := codec.cut(buffer, data == b"")) is not None:
             yield frame
     if buffer:
-        raise Malformed(f"expected {codec.unit} to its end, got EOF after {len(buffer)} bytes")
+        raise Malformed(f"expected a message to its end, got EOF after {len(buffer)} bytes")
 
 
 # ---- One process, one invocation
@@ -454,25 +454,8 @@ NAMED = {"dataschema": Uri, "time": Timestamp, **dict.fromkeys(REQUIRED + ("subj
 UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef%s]" % "".join(chr(p << 16 | n) for p in range(17) for n in (0xFFFE, 0xFFFF)))
 SCHEME, REST = "[A-Za-z][A-Za-z0-9+.-]*:", r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\[\]-]|%[0-9A-Fa-f]{2})*"
 URI, URI_REF = re.compile(f"{SCHEME}{REST}(#{REST})?"), re.compile(f"({SCHEME}|(?![^/?#]*:)){REST}(#{REST})?")
-TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII)
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):([0-5]\d|60)(?:\.(\d{1,9}))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII)
 EPOCH, SECOND = datetime.datetime(1970, 1, 1), datetime.timedelta(seconds=1)
-
-
-def instant(text):
-    """Seconds and nanoseconds since the epoch. A leap second is the first instant of the next minute."""
-    try:
-        day, minute, second, fraction, sign, hours, minutes = TIME.fullmatch(text).groups("0")
-        if int(second) > 60:
-            raise ValueError
-        seconds = (datetime.datetime.fromisoformat(f"{day}T{minute}") - EPOCH) // SECOND + int(second)
-    except (AttributeError, ValueError):
-        raise Invalid(f"expected a time after RFC 3339, got {text!r:.60}") from None
-    return seconds - int(sign + "1" if sign != "0" else 0) * (int(hours) * 3600 + int(minutes) * 60), int(fraction.ljust(9, "0"))
-
-
-def is_json(event, absent=False):
-    kind = event.get("datacontenttype")
-    return absent if kind is None else bool(re.match(r"\s*[^;/]+/([^;]*\+)?json\s*(;|$)", kind, re.I))
 
 
 def check(event):
@@ -481,29 +464,52 @@ def check(event):
         if not event.get(name):
             raise Invalid(f"{name}: expected a value, got none")
     for name, value in event.items():
+        kind = NAMED.get(name)
         if name == "data":
             continue
-        kind = NAMED.get(name)
         if kind and type(value) is str:
             value = event[name] = kind(value)
-        if not re.fullmatch("[a-z0-9]+", name) or kind and (type(value) is not kind or not value):
-            raise Invalid(f"expected an attribute of CloudEvents, got {name}: {value!r:.60}")
-        if isinstance(value, str):
-            if UNPRINTABLE.search(value) or name == "specversion" and value != "1.0":
-                raise Invalid(f"{name}: expected {'1.0' if name == 'specversion' else 'printable text'}, got {value!r:.60}")
-            if name == "source" and not URI_REF.fullmatch(value) or name == "dataschema" and not URI.fullmatch(value):
-                raise Invalid(f"{name}: expected a URI, got {value!r:.60}")
-            if isinstance(value, Timestamp):
-                instant(value)
-        elif not isinstance(value, (int, bytes)) or isinstance(value, int) and not -1 << 31 <= value < 1 << 31:
-            raise Invalid(f"{name}: expected text, bytes, a boolean or 32 bits, got {value!r:.60}")
+        if (not re.fullmatch("[a-z0-9]+", name) or kind and (type(value) is not kind or not value) or name == "specversion" and value != "1.0"
+                or not (-1 << 31 <= value < 1 << 31 if isinstance(value, int) else isinstance(value, (str, bytes)))
+                or isinstance(value, str) and UNPRINTABLE.search(value)
+                or name == "source" and not URI_REF.fullmatch(value) or name == "dataschema" and not URI.fullmatch(value)):
+            raise Invalid(f"expected an attribute of CloudEvents 1.0, got {name} = {value!r:.60}")
+        if isinstance(value, Timestamp):
+            instant(value)
     return event
 
 
+def instant(text):
+    """Seconds and nanoseconds since the epoch. A leap second is the first instant of the next minute."""
+    try:
+        day, minute, second, fraction, sign, hours, minutes = TIME.fullmatch(text).groups("0")
+        seconds = (datetime.datetime.fromisoformat(f"{day}T{minute}") - EPOCH) // SECOND + int(second)
+    except (AttributeError, ValueError):
+        raise Invalid(f"expected a time after RFC 3339, got {text!r:.60}") from None
+    offset = (int(hours) * 60 + int(minutes)) * 60
+    return seconds + (offset if sign == "-" else -offset), int(fraction.ljust(9, "0"))
+
+
+def timestamp(seconds=0, nanos=0):
+    try:
+        text = (EPOCH + seconds * SECOND).isoformat()
+    except OverflowError:
+        nanos = -1
+    if not 0 <= nanos < 10 ** 9:
+        raise Invalid(f"expected a time from the year 1 to 9999, got {seconds} s and {nanos} ns")
+    return Timestamp(text + (f".{nanos:09}".rstrip("0") if nanos else "") + "Z")
+
+
+def is_json(event, absent=False):
+    kind = event.get("datacontenttype")
+    return absent if kind is None else bool(re.match(r"\s*[^;/]+/([^;]*\+)?json\s*(;|$)", kind, re.I))
+
+
 def joined(event, chunks):
+    """The event whose data began inline and went on in chunks."""
+    first = event.get("data", b"")
     if not chunks:
         return event
-    first = event.get("data", b"")
     if not isinstance(first, (str, bytes)):
         raise Invalid("data in pieces: expected text or binary data")
     data = b"".join([first.encode() if isinstance(first, str) else first, *chunks])
@@ -521,13 +527,20 @@ def quote(data):
     return ascii(bytes(data[:60]).decode("utf-8", "replace"))[:80]
 
 
+def fits(encoded):
+    if len(encoded) > LIMIT:
+        raise Status("RESOURCE_EXHAUSTED", f"expected a result of at most {LIMIT} encoded bytes, got {len(encoded)}")
+    return encoded
+
+
 # ---- JSON: one line for each message or event
 
 TEXTS = {"*": str}
 STATUS = {"code": str, "message": str, "details": TEXTS}
-SHAPE = {"call": int, "event": {}, "chunk": str, "more": bool, "end": STATUS, "cancel": {"reason": str},
+SHAPE = {"call": range(1 << 52), "event": {}, "chunk": str, "more": bool, "end": STATUS, "cancel": {"reason": str},
          "hello": {"fsi": str, "producer": str, "status": STATUS},
-         "context": {"invocationId": str, "attempt": int, "deadlineMs": int, "traceparent": str, "tracestate": str, "baggage": str, "extra": TEXTS}}
+         "context": {"invocationId": str, "attempt": range(1 << 32), "deadlineMs": range(-1 << 63, 1 << 63), "traceparent": str,
+                     "tracestate": str, "baggage": str, "extra": TEXTS}}
 
 
 class Twice(dict):
@@ -543,8 +556,8 @@ def not_json(name):
     raise ValueError(f"{name} is no JSON")
 
 
-def loads(text):
-    return json.loads(text, object_pairs_hook=members, parse_constant=not_json)
+def loads(data):
+    return json.loads(data.decode() if isinstance(data, bytes) else data, object_pairs_hook=members, parse_constant=not_json)
 
 
 def dumps(value):
@@ -554,45 +567,56 @@ def dumps(value):
 def bounded(value, depth=1, data=False):
     """Raises Malformed for JSON more than 128 deep, and outside data for a name that stands twice."""
     if depth > 128 or isinstance(value, Twice) and not data:
-        raise Malformed("expected JSON at most 128 deep, and each name once, got " + ("it deeper" if depth > 128 else "one twice"))
+        raise Malformed("expected JSON at most 128 deep and each name once, got " + ("it deeper" if depth > 128 else "a name twice"))
     for name, item in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(item, (dict, list)):
             bounded(item, depth + 1, data or name == "data")
 
 
 def shaped(value, shape, name):
+    """Raises Malformed for a member that is there in another type than SHAPE has it."""
     kind = shape if isinstance(shape, type) else dict
-    if not isinstance(value, kind) or kind is int and isinstance(value, bool):
-        raise Malformed(f"{name}: expected {kind.__name__}, got {value!r:.60}")
-    for key, item in value.items() if kind is dict else ():
+    if not (type(value) is int and value in shape if isinstance(shape, range) else isinstance(value, kind)):
+        raise Malformed(f"{name}: expected {shape if isinstance(shape, range) else kind.__name__}, got {value!r:.60}")
+    for key, item in value.items() if isinstance(shape, dict) else ():
         if key in shape or "*" in shape:
             shaped(item, shape.get(key, str), key)
 
 
+def to_base64(data):
+    return base64.b64encode(data).decode()
+
+
+def from_base64(text):
+    data = base64.b64decode(text, validate=True)
+    if to_base64(data) != text:
+        raise ValueError("it is not the base64 of any bytes")
+    return data
+
+
 class Json:
-    unit, scanned, started = "a line", 0, False
+    scanned, started = 0, False
 
     def cut(self, buffer, eof):
-        while True:
+        """Takes the first whole line out of the buffer, if there is one."""
+        while buffer:
+            if not self.started and re.match(rb"[ \t\r\n]*[^{ \t\r\n]", buffer):
+                raise Malformed(f"expected a JSON object, got {quote(buffer)}")
             end = buffer.find(b"\n", self.scanned)
-            size = len(buffer) if end < 0 else end
+            size = self.scanned = len(buffer) if end < 0 else end
             if size > LIMIT:
                 raise Malformed(f"expected a line of at most {LIMIT} bytes, got more")
-            if not self.started and buffer.strip()[:1] not in (b"{", b""):
-                raise Malformed(f"expected a JSON object, got {quote(buffer)}")
-            if end < 0 and not (eof and buffer):
-                self.scanned = size
+            if end < 0 and not eof:
                 return None
-            line = bytes(buffer[:size])
+            line, self.scanned = bytes(buffer[:size]), 0
             del buffer[:size + 1]
-            self.scanned = 0
             if line.strip(b" \t\r"):
                 self.started = True
                 return line
 
     def load(self, line):
         try:
-            value = loads(line.decode())
+            value = loads(line)
         except (ValueError, RecursionError) as error:
             raise Malformed(f"expected JSON, got {quote(line)}: {error}") from None
         shaped(value, {}, "line")
@@ -602,13 +626,13 @@ class Json:
     def message(self, line):
         message = self.load(line)
         shaped(message, SHAPE, "message")
-        try:
-            if "chunk" in message:
-                message["chunk"] = base64.b64decode(message["chunk"], validate=True)
-        except ValueError as error:
-            raise Malformed(f"chunk: expected base64: {error}") from None
-        for status in [message["end"]] if "end" in message else [message["hello"].get("status", {})] if "hello" in message else []:
-            if status.get("code", "OK") not in CODES:
+        if "chunk" in message:
+            try:
+                message["chunk"] = from_base64(message["chunk"])
+            except ValueError as error:
+                raise Malformed(f"chunk: expected base64: {error}") from None
+        for status in message.get("end", {}), message.get("hello", {}).get("status", {}):
+            if "code" in status and status["code"] not in CODES:
                 status["code"] = "UNKNOWN"
         if "event" in message:
             message["event"] = self.event(message["event"])
@@ -625,9 +649,7 @@ class Json:
             check(event)
             if "data" in event and (encoded is not None or not isinstance(event["data"], str) and not is_json(event, True)):
                 raise Invalid("data: expected one form of it, and JSON values only under a JSON datacontenttype")
-            if encoded is not None:
-                event["data"] = base64.b64decode(encoded, validate=True)
-            return event
+            return event if encoded is None else {**event, "data": from_base64(encoded)}
         except Invalid as error:
             return error
         except (ValueError, TypeError) as error:
@@ -637,7 +659,7 @@ class Json:
         return event
 
     def split(self, event):
-        """The event with an empty first piece, and its data as bytes; JSON data goes as the bytes of its text."""
+        """The event with an empty first piece, and its data as bytes; JSON goes as the bytes of its text."""
         data = event["data"]
         if isinstance(data, str) and not is_json(event, True):
             return {**event, "data": ""}, data.encode()
@@ -649,83 +671,67 @@ class Json:
         if "event" in message:
             message = {**message, "event": self.plain(message["event"])}
         if "chunk" in message:
-            message = {**message, "chunk": base64.b64encode(message["chunk"]).decode()}
-        return self.line(message)
+            message = {**message, "chunk": to_base64(message["chunk"])}
+        return fits(dumps(message).encode()) + b"\n"
 
     def pack_document(self, event):
-        return self.line(self.plain(event))
+        return fits(dumps(self.plain(event)).encode()) + b"\n"
 
     def plain(self, event):
-        plain = {name: base64.b64encode(value).decode() if isinstance(value, bytes) else value for name, value in event.items()}
-        if isinstance(event.get("data"), bytes):
-            plain["data_base64"] = plain.pop("data")
-        return plain
-
-    def line(self, value):
-        return fits(dumps(value).encode()) + b"\n"
+        return {"data_base64" if name == "data" and isinstance(value, bytes) else name: to_base64(value) if isinstance(value, bytes) else value
+                for name, value in event.items()}
 
 
-def fits(encoded):
-    if len(encoded) > LIMIT:
-        raise Status("RESOURCE_EXHAUSTED", f"expected a result of at most {LIMIT} encoded bytes, got {len(encoded)}")
-    return encoded
-
-
-# ---- Protobuf: what schemas/proto/ defines, built here so that one file is enough. Names are those of the JSON encoding.
+# ---- Protobuf: what schemas/proto/ defines, built here so that one file is enough, with the names of the JSON encoding. A word
+# before the type is `repeated` or the oneof that the field belongs to; a oneof of one field is how proto3 says `optional`,
+# and a map is a repeated pair: the same bytes.
 
 SCHEMA = """
-Message: call=1 uint64, context=2 Context, event=3 Event, chunk=4 optional bytes, more=5 bool, end=6 Status, cancel=7 Cancel, hello=31 Hello
-Context: invocationId=1 string, attempt=2 uint32, deadlineMs=3 optional int64, traceparent=4 string, tracestate=5 string, baggage=6 string, extra=7 map string
-Status: code=1 uint32, message=2 string, details=3 map string
+Message: call=1 uint64, context=2 Context, event=3 Event, chunk=4 piece bytes, more=5 bool, end=6 Status, cancel=7 Cancel, hello=31 Hello
+Context: invocationId=1 string, attempt=2 uint32, deadlineMs=3 deadline int64, traceparent=4 string, tracestate=5 string, baggage=6 string, extra=7 repeated Pair
+Status: code=1 uint32, message=2 string, details=3 repeated Pair
+Pair: key=1 string, value=2 string
 Cancel: reason=1 string
 Hello: fsi=1 string, producer=2 string, status=3 Status
-Event: id=1 string, source=2 string, specversion=3 string, type=4 string, attributes=5 map Value, binary=6 data bytes, text=7 data string, proto=8 data Any
+Event: id=1 string, source=2 string, specversion=3 string, type=4 string, attributes=5 repeated Attribute, binary=6 data bytes, text=7 data string, proto=8 data Any
+Attribute: key=1 string, value=2 Value
 Value: boolean=1 is bool, integer=2 is int32, string=3 is string, bytes=4 is bytes, uri=5 is string, uriref=6 is string, timestamp=7 is Timestamp
 Any: type_url=1 string, value=2 bytes
-Timestamp: seconds=1 int64, nanos=2 int32
-"""
+Timestamp: seconds=1 int64, nanos=2 int32"""
 SCALARS = {"int64": 3, "uint64": 4, "int32": 5, "bool": 8, "string": 9, "bytes": 12, "uint32": 13}
 KINDS = {"boolean": bool, "integer": int, "string": str, "bytes": bytes, "uri": Uri, "uriref": UriRef, "timestamp": Timestamp}
 
 
 def classes():
-    """A class of the protobuf package for each line of SCHEMA. A word between number and type is `optional`, `map` or a oneof."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-    def add(message, path, name, number, *how, of):
-        field = message.field.add(name=name, number=int(number), label=1, type=SCALARS.get(of, 11))
-        if how == ("map",):
-            entry = message.nested_type.add(name=name.capitalize() + "Entry")
-            entry.options.map_entry = True
-            add(entry, path, "key", 1, of="string")
-            add(entry, path, "value", 2, of=of)
-            field.label, field.type, field.type_name = 3, 11, f"{path}.{entry.name}"
-        elif field.type == 11:
-            field.type_name = ".faas." + of
-        if how and how != ("map",):
-            field.proto3_optional = how == ("optional",)
-            oneof = "_" + name if field.proto3_optional else how[0]
-            names = [each.name for each in message.oneof_decl]
-            field.oneof_index = names.index(oneof) if oneof in names else len(names)
-            if oneof not in names:
-                message.oneof_decl.add(name=oneof)
-
+    """The package's class for each line of SCHEMA."""
+    try:
+        from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    except ImportError as error:
+        raise Status("FAILED_PRECONDITION", f"FAAS_ENCODING=protobuf needs the package protobuf: {error}") from None
     file = descriptor_pb2.FileDescriptorProto(name="faas.proto", package="faas", syntax="proto3")
-    for name, fields in (line.split(": ") for line in SCHEMA.strip().splitlines()):
+    for name, fields in (line.split(": ") for line in SCHEMA.split("\n")[1:]):
         message = file.message_type.add(name=name)
-        for field in fields.split(", "):
-            (label, *how, of) = field.split()
-            add(message, ".faas." + name, *label.split("="), *how, of=of)
+        for label, *how, of in (field.split() for field in fields.split(", ")):
+            field = message.field.add(name=label.split("=")[0], number=int(label.split("=")[1]), label=3 if how == ["repeated"] else 1,
+                                      type=SCALARS.get(of, 11), type_name=None if of in SCALARS else ".faas." + of)
+            if how and how != ["repeated"]:
+                if how[0] not in [oneof.name for oneof in message.oneof_decl]:
+                    message.oneof_decl.add(name=how[0])
+                field.oneof_index = len(message.oneof_decl) - 1
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return {message.name: message_factory.GetMessageClass(pool.FindMessageTypeByName("faas." + message.name)) for message in file.message_type}
 
 
-def plain(message):
-    """What is set in a message, as a dict."""
-    def value_of(value):
-        return plain(value) if hasattr(value, "ListFields") else {k: value_of(v) for k, v in value.items()} if hasattr(value, "items") else value
-    return {field.name: value_of(value) for field, value in message.ListFields()}
+def plain(value):
+    """What is set in a message, as a dict; the last of several pairs counts."""
+    if hasattr(value, "ListFields"):
+        return {field.name: plain(item) for field, item in value.ListFields()}
+    return {pair.key: plain(pair.value) for pair in value} if hasattr(value, "append") else value
+
+
+def pairs_of(texts):
+    return [{"key": key, "value": value} for key, value in texts.items()]
 
 
 class JsonText(str):
@@ -733,12 +739,11 @@ class JsonText(str):
 
 
 class Protobuf:
-    unit = "a message"
-
     def __init__(self, stream):
         self.types, self.started = classes(), not stream
 
     def cut(self, buffer, eof):
+        """Takes the first whole message out of the buffer, if there is one."""
         size = at = 0
         for at, byte in enumerate(buffer[:5], 1):
             size |= (byte & 127) << 7 * (at - 1)
@@ -780,16 +785,16 @@ class Protobuf:
         return event if isinstance(event, Invalid) else self.settle(event)
 
     def event(self, fields):
+        """The event, or the Invalid that says why it is none."""
         try:
             event = {name: fields[name] for name in REQUIRED if name in fields}
             for name, value in fields.get("attributes", {}).items():
-                kind, value = next(iter(value.items()), ("", None))
+                kind, value = next(iter(value.items()), ("nothing", None))
                 if kind not in KINDS or name in REQUIRED + ("data",) or NAMED.get(name, KINDS[kind]) is not KINDS[kind]:
-                    raise Invalid(f"{name}: expected {NAMED.get(name, Uri).__name__}, got {kind or 'no value'}")
+                    raise Invalid(f"expected an attribute of CloudEvents, got {name} as {kind}")
                 event[name] = timestamp(**value) if kind == "timestamp" else KINDS[kind](value)
-            for name, kind in ("binary", bytes), ("text", str), ("proto", lambda any: Proto(any.get("type_url", ""), any.get("value", b""))):
-                if name in fields:
-                    event["data"] = kind(fields[name])
+            for name in {"binary", "text", "proto"} & fields.keys():
+                event["data"] = Proto(**{"type_url": "", "value": b"", **fields[name]}) if name == "proto" else fields[name]
             return check(event)
         except Invalid as error:
             return error
@@ -804,43 +809,36 @@ class Protobuf:
         return event
 
     def split(self, event):
-        data = event["data"]
-        if isinstance(data, Proto):
+        event = self.worded(event)
+        if isinstance(event["data"], Proto):
             raise Status("RESOURCE_EXHAUSTED", "expected data that can go in pieces, got a Protobuf message")
-        if isinstance(data, bytes):
-            return {**event, "data": b""}, data
-        event = self.typed(event)
-        return {**event, "data": JsonText("")}, event["data"].encode()
+        data = event["data"] if isinstance(event["data"], bytes) else event["data"].encode()
+        return {**event, "data": type(event["data"])()}, data
 
-    def typed(self, event):
-        """JSON data as text, under an explicit content type."""
-        data = event["data"]
+    def worded(self, event):
+        """JSON data as its text, under an explicit content type."""
+        data = event.get("data", b"")
         if isinstance(data, (bytes, Proto, JsonText)) or isinstance(data, str) and not is_json(event):
             return event
         return {"datacontenttype": "application/json", **event, "data": JsonText(dumps(data))}
 
     def encode(self, event):
-        event = self.typed(event) if "data" in event else event
-        value, attributes = self.types["Value"], {}
-        for name, item in event.items():
-            if name not in REQUIRED + ("data",):
-                kind = next(kind for kind, of in KINDS.items() if type(item) is of)
-                attributes[name] = value(**{kind: dict(zip(("seconds", "nanos"), instant(item))) if kind == "timestamp" else item})
-        fields = {name: event[name] for name in REQUIRED}
-        if "data" in event:
-            data = event["data"]
-            fields["binary" if isinstance(data, bytes) else "text" if isinstance(data, str) else "proto"] = data._asdict() if isinstance(data, Proto) else data
-        return self.types["Event"](attributes=attributes, **fields)
+        event, attributes = self.worded(event), []
+        for name in event.keys() - REQUIRED - {"data"}:
+            kind = next(kind for kind, of in KINDS.items() if type(event[name]) is of)
+            value = dict(zip(("seconds", "nanos"), instant(event[name]))) if kind == "timestamp" else event[name]
+            attributes.append({"key": name, "value": {kind: value}})
+        data = event.get("data")
+        form = {"proto": data._asdict()} if isinstance(data, Proto) else {"binary": data} if isinstance(data, bytes) else {"text": data}
+        return self.types["Event"](attributes=attributes, **{name: event[name] for name in REQUIRED}, **form)
 
     def pack(self, message):
-        fields = dict(message)
-        for name, owner in ("end", fields), ("status", fields.get("hello", {})):
-            if name in owner:
-                owner[name] = {**owner[name], "code": CODES.index(owner[name].get("code", "OK"))}
-        if "event" in fields:
-            fields["event"] = self.encode(fields["event"])
-        packed = self.types["Message"](**fields)
-        for name in {"context", "end", "cancel", "hello"} & fields.keys():
+        def status(fields):
+            return {**fields, "code": CODES.index(fields.get("code", "OK")), "details": pairs_of(fields.get("details", {}))}
+        forms = {"event": self.encode, "end": status, "context": lambda context: {**context, "extra": pairs_of(context.get("extra", {}))},
+                 "hello": lambda hello: {**hello, "status": status(hello["status"])} if "status" in hello else hello}
+        packed = self.types["Message"](**{name: forms.get(name, lambda item: item)(value) for name, value in message.items()})
+        for name in {"context", "end", "cancel", "hello"} & message.keys():
             getattr(packed, name).SetInParent()          # there, even if there is nothing in it
         return delimited(packed)
 
@@ -850,18 +848,7 @@ class Protobuf:
 
 def delimited(message):
     data = fits(message.SerializeToString())
-    size, prefix = len(data), bytearray()
+    size, prefix = len(data), b""
     while size > 127:
-        prefix.append(size & 127 | 128)
-        size >>= 7
-    return bytes(prefix) + bytes([size]) + data
-
-
-def timestamp(seconds=0, nanos=0):
-    try:
-        text = (EPOCH + seconds * SECOND).isoformat()
-    except OverflowError:
-        text = ""
-    if not text or not 0 <= nanos < 10 ** 9:
-        raise Invalid(f"expected a time from the year 1 to 9999, got {seconds} s and {nanos} ns")
-    return Timestamp(text + (f".{nanos:09}".rstrip("0") if nanos else "") + "Z")
+        size, prefix = size >> 7, prefix + bytes([size & 127 | 128])
+    return prefix + bytes([size]) + data
