@@ -233,7 +233,7 @@ class Stream {
     }
     const calls = [...this.calls.values()]                 // the drain: finish what is complete, give up the rest
     for (const call of calls) {
-      if (!call.inputEnded) this.stop(call, new Status('ABORTED', 'the input ended before the call did').wire())
+      if (!call.inputEnded && !call.dropping) this.stop(call, new Status('ABORTED', 'the input ended before the call did').wire())
     }
     await Promise.all(calls.filter((call) => !call.ended && !call.stopped).map((call) => call.done))
     this.endAll()
@@ -843,7 +843,11 @@ class Protobuf {
 
   document(bytes) {
     const event = this.event(this.load(this.Event, bytes))
-    return event instanceof Invalid ? event : this.settle(event)
+    try {
+      return event instanceof Invalid ? event : this.settle(event)
+    } catch (error) {
+      return error
+    }
   }
 
   event({ attributes = {}, data: kind, binary, text, proto, ...required }) {

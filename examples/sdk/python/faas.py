@@ -124,7 +124,7 @@ class Stream:
             code = 65
         with self.lock:                                  # the drain: finish what is complete, give up the rest
             for call in list(self.calls.values()):
-                if not call.input_ended:
+                if not call.input_ended and not call.dropping:
                     self.stop(call, Status("ABORTED", "the input ended before the call did").wire())
         while any(not call.ended and not call.stopped for call in list(self.calls.values())):
             self.wait(reading=False)
@@ -782,7 +782,10 @@ class Protobuf:
 
     def document(self, frame):
         event = self.event(self.load("Event", frame))
-        return event if isinstance(event, Invalid) else self.settle(event)
+        try:
+            return event if isinstance(event, Invalid) else self.settle(event)
+        except Invalid as error:
+            return error
 
     def event(self, fields):
         """The event, or the Invalid that says why it is none."""
