@@ -1,4 +1,5 @@
 // CloudEvents 1.0 in Protobuf: what keeps encoded bytes from being an event.
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -45,8 +46,11 @@ static bool alphanumeric(uint8_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A'
 
 static bool uri_reference(struct span text)
 {
-    for (size_t i = 0; i < text.size; i++)
-        if (!alphanumeric(text.at[i]) && (text.at[i] == 0 || !strchr("-._~:/?#[]@!$&'()*+,;=%", text.at[i]))) return false;
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.at[i];
+        if (c == '%' && (text.size - i < 3 || !isxdigit(text.at[i + 1]) || !isxdigit(text.at[i + 2]))) return false;
+        if (!alphanumeric(c) && (c == 0 || !strchr("-._~:/?#[]@!$&'()*+,;=%", c))) return false;
+    }
     return true;
 }
 
@@ -73,7 +77,10 @@ static const char *attribute(struct span entry, struct event *event)
     struct span name = string(find_bytes(entry, 1)), value = find_bytes(entry, 2), content = {0};
     uint32_t kind = 0;
     for (struct field f; next_field(&value, &f);)
-        if (f.number <= TIMESTAMP && f.type == (f.number <= INTEGER ? 0 : 2)) kind = f.number, content = f.bytes;
+        if (f.number <= TIMESTAMP) {
+            if (f.type != (f.number <= INTEGER ? 0 : 2)) malformed("a field of another type than the schema's", 0);
+            kind = f.number, content = f.bytes;
+        }
     if (kind == STRING || kind == URI || kind == URI_REFERENCE) string(content);
 
     if (name.size == 0) return "an attribute without a name";
@@ -96,19 +103,36 @@ static const char *attribute(struct span entry, struct event *event)
     return NULL;
 }
 
+// Does another value for the name of this entry follow?
+static bool overlaid(struct span rest, struct span entry)
+{
+    struct span name = find_bytes(entry, 1);
+    for (struct field f; next_field(&rest, &f);) {
+        struct span later = f.number == 5 && f.type == 2 ? find_bytes(f.bytes, 1) : (struct span){0};
+        if (later.at && later.size == name.size && !memcmp(later.at, name.at, name.size)) return true;
+    }
+    return false;
+}
+
 const char *read_event(struct span encoded, struct event *event)
 {
     *event = (struct event){0};
     const char *wrong = NULL;
+    int lookups = 0;
     for (struct field f; next_field(&encoded, &f);) {
         struct span *texts[] = {NULL, &event->id, &event->source, &event->specversion, &event->type};
-        if (f.type != 2) continue;
-        if (f.number >= 1 && f.number <= 4) *texts[f.number] = string(f.bytes);
-        if (f.number == 5 && !wrong) wrong = attribute(f.bytes, event);
+        if (f.number > 8) continue;
+        if (f.type != 2) malformed("a field of another type than the schema's", 0);
+        if (f.number <= 4) *texts[f.number] = string(f.bytes);
+        if (f.number == 5) {
+            const char *defect = attribute(f.bytes, event);
+            // The last value of a name counts: one that is wrong may be overlaid. Looking takes time, so it is not done for ever.
+            if (defect && (lookups++ > 100 || !overlaid(encoded, f.bytes))) wrong = defect;
+        }
         if (f.number >= 6 && f.number <= 8) event->text = f.number == 7;
         if (f.number == 6) event->data = f.bytes;
         if (f.number == 7) event->data = string(f.bytes);
-        if (f.number == 8) event->data = find_bytes(f.bytes, 2);
+        if (f.number == 8) string(find_bytes(f.bytes, 1)), event->data = find_bytes(f.bytes, 2);
     }
     if (wrong) return wrong;
     event->json = event->text && event->datacontenttype.at && json_type(event->datacontenttype);

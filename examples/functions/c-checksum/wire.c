@@ -107,19 +107,26 @@ static bool next_nested(struct span *rest, struct field *field, int depth)
 
 bool next_field(struct span *rest, struct field *field) { return next_nested(rest, field, 0); }
 
+// The next field of that number; one of another type than the schema's is no field of ours but a broken one.
+static bool find(struct span *rest, uint32_t number, int type, struct field *field)
+{
+    while (next_field(rest, field))
+        if (field->number == number && field->type != type) malformed("a field of another type than the schema's", 0);
+        else if (field->number == number) return true;
+    return false;
+}
+
 struct span find_bytes(struct span message, uint32_t number)
 {
     struct span found = {0};
-    for (struct field f; next_field(&message, &f);)
-        if (f.number == number && f.type == 2) found = f.bytes; // the last one counts
+    for (struct field f; find(&message, number, 2, &f);) found = f.bytes; // the last one counts
     return found;
 }
 
 uint64_t find_varint(struct span message, uint32_t number)
 {
     uint64_t found = 0;
-    for (struct field f; next_field(&message, &f);)
-        if (f.number == number && f.type == 0) found = f.varint;
+    for (struct field f; find(&message, number, 0, &f);) found = f.varint;
     return found;
 }
 
@@ -144,17 +151,13 @@ static struct span gather(struct span message, uint32_t number)
     struct span whole = {0};
     size_t count = 0, total = 0;
     struct field f;
-    for (struct span rest = message; next_field(&rest, &f);)
-        if (f.number == number && f.type == 2) whole = f.bytes, count++, total += f.bytes.size;
+    for (struct span rest = message; find(&rest, number, 2, &f);) whole = f.bytes, count++, total += f.bytes.size;
     if (count < 2) return whole;
     joined[number] = realloc(joined[number], total + 1);
     if (!joined[number]) exit(70);
     whole = (struct span){joined[number], 0};
-    for (struct span rest = message; next_field(&rest, &f);)
-        if (f.number == number && f.type == 2 && f.bytes.size) {
-            memcpy(joined[number] + whole.size, f.bytes.at, f.bytes.size);
-            whole.size += f.bytes.size;
-        }
+    for (struct span rest = message; find(&rest, number, 2, &f); whole.size += f.bytes.size)
+        if (f.bytes.size) memcpy(joined[number] + whole.size, f.bytes.at, f.bytes.size);
     return whole;
 }
 

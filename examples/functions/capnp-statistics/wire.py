@@ -83,14 +83,24 @@ def messages():
 
 def check(message, first):
     # Walk everything but the event: what is broken shows here, not when the next stage reads our copy.
-    for name in ("context", "end", "cancel", "hello"):
-        if message._has(name):
-            repr(getattr(message, name))
+    walk(message, "cancel", ["reason"])
+    walk(message, "end", ["message"], "details")
+    walk(message, "context", ["invocationId", "traceparent", "tracestate", "baggage"], "extra")
+    walk(message, "hello", ["fsi", "producer"])
+    walk(message.hello, "status", ["message"], "details")
     more = message.more or any(message._has(name) for name in ("context", "event", "chunk", "end", "cancel"))
     if message._has("hello") != first or first and (message.call or more):
         raise Malformed("expected a hello first, alone and on call 0, and none later")
     if message.call >= 2**52 or message.call == 0 and more:
         raise Malformed("expected a call from 1 to 2^52-1, came %d" % message.call)
+
+
+def walk(parent, name, texts, entries=None):
+    part = getattr(parent, name)
+    for text in texts:
+        getattr(part, text)
+    for entry in getattr(part, entries) if entries else ():
+        entry.key, entry.value
 
 
 def status(code, message):
@@ -142,6 +152,8 @@ def defect(event):
                 time = attribute.value.timestamp
                 if not (-62135596800 <= time.seconds <= 253402300799 and 0 <= time.nanos <= 999999999):
                     return "%s is out of range" % name
+        if event.data.which() == "text":
+            event.data.text  # raises if it is not UTF-8
         if event.data.which() == "text" and re.fullmatch(r"[^;/]+/([^;]*\+)?json\s*(;.*)?", content_type, re.IGNORECASE):
             json.loads(event.data.text, parse_constant=no_number)
     except (json.JSONDecodeError, RecursionError):

@@ -1,7 +1,9 @@
 import java.math.BigInteger;
 import java.time.DateTimeException;
 import java.time.OffsetDateTime;
+import java.util.Base64;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** CloudEvents 1.0: what keeps an object from being an event. */
@@ -24,12 +26,7 @@ final class Event {
         if (!event.get("specversion").equals("1.0")) return "specversion " + event.get("specversion") + ", expected 1.0";
         if (!unescaped(event, "source", "").matches(URI_CHARACTERS)) return "source is no URI-reference";
         if (!unescaped(event, "dataschema", "a:").matches("[A-Za-z][A-Za-z0-9+.-]*:" + URI_CHARACTERS)) return "dataschema is no absolute URI";
-        try {
-            // A leap second is read as the first instant of the next minute.
-            OffsetDateTime.parse(Json.text(event, "time", "2000-01-01T00:00:00Z").replace(":60", ":59"));
-        } catch (DateTimeException e) {
-            return "time is no RFC 3339 timestamp";
-        }
+        if (!timestamp(Json.text(event, "time", "2000-01-01T00:00:00Z"))) return "time is no RFC 3339 timestamp";
         Object binary = event.get("data_base64");
         if (binary != null && event.containsKey("data")) return "both data and data_base64";
         if (binary != null && !(binary instanceof String text && base64(text))) return "data_base64 is no base64";
@@ -55,7 +52,22 @@ final class Event {
         return Json.text(event, name, otherwise).replaceAll("%[0-9A-Fa-f]{2}", "-");
     }
 
+    private static boolean timestamp(String text) {
+        if (!text.matches("(?i)[0-9-]{10}t[0-9:]{8}([.][0-9]{1,9})?(z|[+-][0-9]{2}:[0-9]{2})")) return false;
+        try {
+            // A leap second is read as the first instant of the next minute.
+            OffsetDateTime.parse(text.replaceFirst("(?<=[Tt]..:..):60", ":59").toUpperCase(Locale.ROOT));
+            return true;
+        } catch (DateTimeException notInTheCalendar) {
+            return false;
+        }
+    }
+
     static boolean base64(String text) {
-        return text.length() % 4 == 0 && text.matches("[A-Za-z0-9+/]*={0,2}");
+        try {
+            return text.length() % 4 == 0 && Base64.getEncoder().encodeToString(Base64.getDecoder().decode(text)).equals(text);
+        } catch (IllegalArgumentException otherCharacters) {
+            return false;
+        }
     }
 }

@@ -51,9 +51,9 @@ final class Json {
     }
 
     private Object value(int depth) {
-        if (depth > DEPTH) throw expected("at most " + DEPTH + " levels");
         space();
         char c = at < text.length() ? text.charAt(at) : 0;
+        if (depth == DEPTH && (c == '{' || c == '[')) throw expected("at most " + DEPTH + " levels");
         Object value = switch (c) {
             case '{' -> members(depth);
             case '[' -> elements(depth);

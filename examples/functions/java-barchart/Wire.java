@@ -22,7 +22,7 @@ final class Wire {
     }
 
     private static final Map<String, Object> STATUS = Map.of("code", "string", "message", "string", "details", Map.of("*", "string"));
-    private static final Map<String, Object> CONTEXT = Map.of("invocationId", "string", "attempt", "integer", "deadlineMs", "integer",
+    private static final Map<String, Object> CONTEXT = Map.of("invocationId", "string", "attempt", "count", "deadlineMs", "integer",
             "traceparent", "string", "tracestate", "string", "baggage", "string", "extra", Map.of("*", "string"));
     /** The types of the members; an event is checked apart, because an invalid one costs its call and not the stream. */
     private static final Map<String, Object> MESSAGE = Map.of("call", "call", "context", CONTEXT, "event", "object", "chunk", "base64",
@@ -141,6 +141,7 @@ final class Wire {
         }
         boolean fits = switch ((String) shape) {
             case "call" -> value instanceof Json.Number n && n.literal().matches("[0-9]{1,16}") && Long.parseLong(n.literal()) < 1L << 52;
+            case "count" -> value instanceof Json.Number n && n.literal().matches("[0-9]{1,10}") && Long.parseLong(n.literal()) < 1L << 32;
             case "base64" -> value instanceof String text && Event.base64(text);
             default -> kind(value).equals(shape);
         };

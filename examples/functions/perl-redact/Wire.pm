@@ -5,6 +5,8 @@ use B ();
 use Exporter 'import';
 use IO::Poll qw(POLLIN POLLERR);
 use JSON::PP ();
+use MIME::Base64 qw(decode_base64 encode_base64);
+use Time::Local ();
 our @EXPORT_OK = qw(receive transmit malformed defect kind);
 
 # stdout belongs to the protocol: keep it, and stdin, under private descriptors (close-on-exec, as Perl makes every one
@@ -16,7 +18,7 @@ open STDOUT, '>&', \*STDERR    or die "stderr: $!\n";
 $out->autoflush(1);             # a message is written when it is ready: nobody waits for a buffer to fill
 $SIG{PIPE} = sub { exit 0 };    # nobody reads our results any more, which is no reason to complain
 
-my $json  = JSON::PP->new->utf8->canonical->max_depth(128);
+my $json  = JSON::PP->new->utf8->canonical->allow_bignum->max_depth(128);
 my $limit = $ENV{FAAS_MAX_MESSAGE_BYTES} // 16 << 20;
 my $poll  = IO::Poll->new;
 $poll->mask($in => POLLIN);
@@ -36,7 +38,9 @@ sub receive ($want = '') {
     while (defined(my $line = line())) {
         next if $line !~ /[^ \t\r]/;
         my $quoted = substr($line, 0, 80) =~ s/([^ -~])/sprintf '\\x%02x', ord $1/ger;
-        my $m = eval { $json->decode($line) };
+        # JSON::PP refuses half a surrogate pair, but an event with one is only invalid: so it becomes a character that is, too.
+        my $text = $line =~ s{(\\(?:u[dD][89abAB]..(\\u[dD][c-fC-F]..)?|u[dD][c-fC-F]..|.))}{ $2 || $1 !~ /u[dD][89a-fA-F]/ ? $1 : '\uFFFE' }ger;
+        my $m = eval { $json->decode($text) };
         if (!defined $m && $eof) { $cut = 1; warn "stdin ended within a message: $quoted\n"; return }
         malformed("expected a JSON object, came $quoted") if ref $m ne 'HASH' || $line =~ /^\xef/;
         my $wrong = misfit($m, MESSAGE(), 'message');
@@ -77,7 +81,7 @@ use constant MESSAGE => {
     call => 'call', event => 'object', chunk => 'base64', more => 'boolean', end => STATUS, cancel => { reason => 'string' },
     hello   => { fsi => 'string', producer => 'string', status => STATUS },
     context => {
-        invocationId => 'string', attempt => 'integer', deadlineMs => 'integer', traceparent => 'string', tracestate => 'string',
+        invocationId => 'string', attempt => 'count', deadlineMs => 'integer', traceparent => 'string', tracestate => 'string',
         baggage => 'string', extra => { '*' => 'string' },
     },
 };
@@ -87,12 +91,14 @@ sub misfit ($value, $shape, $name) {
     if (!ref $shape) {
         return if $kind eq $shape;
         return if $shape eq 'call'   && $kind eq 'integer' && $value >= 0 && $value < 2**52;
+        return if $shape eq 'count'  && $kind eq 'integer' && $value >= 0 && $value < 2**32;
         return if $shape eq 'base64' && $kind eq 'string'  && base64($value);
         return "expected $name as $shape, came $kind";
     }
     return "expected $name as object, came $kind" if $kind ne 'object';
     for my $member (keys %$value) {
-        my $inner = $shape->{$member} // $shape->{'*'} // next;
+        my $inner = $shape->{$member} // $shape->{'*'};
+        if (!$inner) { delete $value->{$member}; next }     # unknown members are ignored
         my $wrong = misfit($value->{$member}, $inner, "$name.$member");
         return $wrong if $wrong;
     }
@@ -103,12 +109,19 @@ sub misfit ($value, $shape, $name) {
 sub kind ($value) {
     return 'null'    if !defined $value;
     return 'boolean' if JSON::PP::is_bool($value);
-    return ref $value eq 'HASH' ? 'object' : 'array' if ref $value;
+    return { HASH => 'object', ARRAY => 'array', 'Math::BigInt' => 'integer' }->{ ref $value } // 'number' if ref $value;
     my $flags = B::svref_2object(\$value)->FLAGS;
     return $flags & B::SVf_POK ? 'string' : $flags & B::SVf_IOK ? 'integer' : 'number';
 }
 
-sub base64 ($text) { length($text) % 4 == 0 && $text =~ m{^[A-Za-z0-9+/]*={0,2}\z} }
+sub base64 ($text) { $text =~ m{^[A-Za-z0-9+/=]*\z} && encode_base64(decode_base64($text), '') eq $text }
+
+sub timestamp ($text) {
+    my ($year, $month, $day, $hour, $minute, $second, $zone, $minutes) = $text =~
+        /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?(?:[Zz]|[+-](\d\d):(\d\d))\z/a or return;
+    return if $hour > 23 || $minute > 59 || $second > 60 || ($zone // 0) > 23 || ($minutes // 0) > 59;
+    return eval { Time::Local::timegm_modern(0, 0, 0, $day, $month - 1, $year); 1 };
+}
 
 # What keeps this from being a CloudEvent 1.0, or nothing. Members that are null are absent.
 sub defect ($event) {
@@ -132,8 +145,7 @@ sub defect ($event) {
     return "specversion $event->{specversion}, expected 1.0" if $event->{specversion} ne '1.0';
     return 'source is no URI-reference' if $event->{source} !~ m{^(?:[\w.~:/?#\[\]@!\$&'()*+,;=-]|%[0-9A-Fa-f]{2})+\z}a;
     return 'dataschema is no absolute URI' if ($event->{dataschema} // 'a:') !~ m{^[A-Za-z][A-Za-z0-9+.-]*:(?:[\w.~:/?#\[\]@!\$&'()*+,;=-]|%[0-9A-Fa-f]{2})*\z}a;
-    return 'time is no RFC 3339 timestamp' if ($event->{time} // '2000-01-01T00:00:00Z')
-        !~ /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)\z/a;
+    return 'time is no RFC 3339 timestamp' if defined $event->{time} && !timestamp($event->{time});
     return 'both data and data_base64' if defined $event->{data_base64} && defined $data;
     return 'data_base64 is no base64'  if defined $event->{data_base64} && !base64($event->{data_base64});
     my $type = $event->{datacontenttype};
