@@ -107,12 +107,11 @@ static bool next_nested(struct span *rest, struct field *field, int depth)
 
 bool next_field(struct span *rest, struct field *field) { return next_nested(rest, field, 0); }
 
-// The next field of that number; one of another type than the schema's is no field of ours but a broken one.
+// The next field of that number; one with another wire type than the schema's is not known to us, and skipped like others.
 static bool find(struct span *rest, uint32_t number, int type, struct field *field)
 {
     while (next_field(rest, field))
-        if (field->number == number && field->type != type) malformed("a field of another type than the schema's", 0);
-        else if (field->number == number) return true;
+        if (field->number == number && field->type == type) return true;
     return false;
 }
 
