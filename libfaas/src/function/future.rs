@@ -1,11 +1,11 @@
 //! Handlers that are futures.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use super::call::Call;
@@ -42,17 +42,23 @@ impl Stop {
     }
 }
 
-/// A handler of whole calls that runs `handler` for each event, and drops its future when the call
-/// is given up.
-pub(super) fn each<F, R>(
-    runtime: Runtime,
+/// A handler of whole calls that gives one result for each event: by a future, which is dropped
+/// when the call is given up. The futures run on a tokio runtime of their own.
+///
+/// # Errors
+///
+/// The runtime's threads can't be started.
+pub fn each_async<F, R>(
     handler: impl Fn(Event, Context) -> F + Send + Sync + 'static,
-) -> impl Fn(&mut Call) -> Result<(), Status> + Send + Sync + 'static
+) -> io::Result<impl Fn(&mut Call) -> Result<(), Status> + Send + Sync + 'static>
 where
     F: Future<Output = Result<R, Status>>,
     R: Into<ResultEvent>,
 {
-    move |call| {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    Ok(move |call: &mut Call| {
         while let Some(event) = call.next_event()? {
             let work = handler(event, call.context().clone());
             let result = match call.stop() {
@@ -62,7 +68,7 @@ where
             call.emit_last(result)?;
         }
         Ok(())
-    }
+    })
 }
 
 async fn unless_stopped<R>(

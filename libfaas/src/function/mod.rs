@@ -50,6 +50,8 @@ use crate::{Code, Environment, Event, Mode, Status};
 
 pub use call::{Body, Call, Emitter};
 pub use exit::Exit;
+#[cfg(feature = "async")]
+pub use future::each_async;
 pub use guard::Streams;
 pub use log::Severity;
 pub use pieces::Piece;
@@ -198,7 +200,12 @@ impl Function {
         let vars = std::env::vars_os().collect();
         match guard::move_streams() {
             Ok(streams) => self
-                .start(vars, streams, stream::Wake::on_sigterm, Arc::new(handler))
+                .start(
+                    vars,
+                    streams,
+                    stream::Wake::pair_on_sigterm,
+                    Arc::new(handler),
+                )
                 .report(),
             Err(error) => {
                 Exit::broken("moving stdin and stdout out of the handler's way", error).report()
@@ -217,17 +224,14 @@ impl Function {
         F: Future<Output = Result<R, Status>>,
         R: Into<ResultEvent>,
     {
-        match tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-        {
-            Ok(runtime) => self.serve_calls(future::each(runtime, handler)),
+        match each_async(handler) {
+            Ok(handler) => self.serve_calls(handler),
             Err(error) => Exit::broken("starting tokio", error).report(),
         }
     }
 
     /// Serves a handler of whole calls on streams and in an environment that are given, and leaves
-    /// the process's own alone: for tests. [`each`] and [`many`] make a handler of whole calls.
+    /// the process's own alone: for tests. [`each`], [`many`] and `each_async` make a handler of whole calls.
     pub fn run<K: Into<OsString>, V: Into<OsString>>(
         self,
         vars: impl IntoIterator<Item = (K, V)>,
@@ -238,14 +242,14 @@ impl Function {
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        self.start(vars, streams, stream::Wake::new, Arc::new(handler))
+        self.start(vars, streams, stream::Wake::pair, Arc::new(handler))
     }
 
     fn start(
         self,
         vars: Vec<(OsString, OsString)>,
         streams: Streams,
-        wake: impl FnOnce() -> std::io::Result<stream::Wake>,
+        wakes: impl FnOnce() -> std::io::Result<[stream::Wake; 2]>,
         handler: Handler,
     ) -> Exit {
         let environment =
@@ -288,7 +292,7 @@ impl Function {
                     .producer
                     .unwrap_or_else(|| concat!("libfaas/", env!("CARGO_PKG_VERSION")).to_owned()),
             };
-            return stream::serve(&environment, settings, streams, wake, init, handler);
+            return stream::serve(&environment, settings, streams, wakes, init, handler);
         }
         if let Err(status) = init() {
             return Exit::Failed(status);

@@ -12,8 +12,9 @@ mod wake;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use super::call::Call;
 use super::exit::Exit;
@@ -43,14 +44,14 @@ pub(super) fn serve(
     environment: &Environment,
     settings: Settings,
     streams: Streams,
-    wake: impl FnOnce() -> io::Result<Wake>,
+    wakes: impl FnOnce() -> io::Result<[Wake; 2]>,
     init: impl FnOnce() -> Result<(), Status>,
     handler: Handler,
 ) -> Exit {
     let init = init();
     // Until here SIGTERM ends the process as it always does.
-    let wake = match wake() {
-        Ok(wake) => wake,
+    let [wake, over] = match wakes() {
+        Ok(wakes) => wakes,
         Err(error) => return Exit::broken("preparing for SIGTERM", error),
     };
     let mut reader = Reader::new(streams.input, environment);
@@ -78,36 +79,36 @@ pub(super) fn serve(
             paused: false,
             exit: None,
         }),
-        exited: Condvar::new(),
         reader: Mutex::new(reader),
         output,
         wake,
+        over,
         settings,
         handler,
     });
     shared.add_thread(&mut shared.state());
-    let mut state = shared.state();
-    loop {
-        match &state.exit {
-            Some(exit) => return exit.clone(),
-            None => {
-                state = shared
-                    .exited
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner)
-            }
-        }
+    shared.over.wait(None);
+    if shared.over.is_terminated() && shared.state().exit.is_none() {
+        // Whoever reads ends the calls, unless it is stuck in writing what nobody takes.
+        shared.over.clear();
+        shared.over.wait(Some(TERMINATION));
     }
+    let exit = shared.state().exit.clone();
+    exit.unwrap_or(Exit::Done)
 }
+
+/// How long after SIGTERM the process waits for its last messages to be taken. A host gives it 5 s.
+const TERMINATION: Duration = Duration::from_secs(2);
 
 /// What the threads share. Locks are taken in the order of these fields: reader, output, state.
 struct Shared {
     reader: Mutex<Reader>,
     output: Output,
     state: Mutex<State>,
-    /// The process may end: `State::exit` is set.
-    exited: Condvar,
+    /// For whoever reads.
     wake: Wake,
+    /// For `main`: the process may end, or is told to.
+    over: Wake,
     settings: Settings,
     handler: Handler,
 }
@@ -239,8 +240,8 @@ impl Shared {
         // Handlers that still run learn it too; nothing that they give is written any more.
         state.session.terminate(&mut Vec::new());
         state.signals.values().for_each(|signal| signal.notify());
-        self.exited.notify_all();
         self.wake.wake();
+        self.over.wake();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

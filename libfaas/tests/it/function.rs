@@ -2,6 +2,8 @@
 
 mod binary;
 mod calls;
+#[cfg(feature = "async")]
+mod future;
 mod peer;
 mod pieces;
 mod process;

@@ -1,11 +1,13 @@
-//! Wakes the thread that waits for input: for SIGTERM, and for handlers that made room.
+//! Wakes threads that wait for a descriptor: for SIGTERM, and for what other threads did.
 
 use std::io;
-use std::os::fd::AsFd;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use signal_hook::consts::SIGTERM;
 
@@ -17,23 +19,30 @@ pub(crate) struct Wake {
 }
 
 impl Wake {
-    /// One that no signal reaches.
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Two that no signal reaches.
+    pub(crate) fn pair() -> io::Result<[Self; 2]> {
+        let terminated = Arc::default();
+        Ok([Wake::new(&terminated)?, Wake::new(&terminated)?])
+    }
+
+    /// Two that SIGTERM reaches, instead of ending the process.
+    pub(crate) fn pair_on_sigterm() -> io::Result<[Self; 2]> {
+        let wakes = Wake::pair()?;
+        // In this order: who is woken finds the flag set.
+        signal_hook::flag::register(SIGTERM, Arc::clone(&wakes[0].terminated))?;
+        for wake in &wakes {
+            signal_hook::low_level::pipe::register(SIGTERM, wake.writable.try_clone()?)?;
+        }
+        Ok(wakes)
+    }
+
+    fn new(terminated: &Arc<AtomicBool>) -> io::Result<Self> {
         let (readable, writable) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         Ok(Wake {
             readable,
             writable,
-            terminated: Arc::default(),
+            terminated: Arc::clone(terminated),
         })
-    }
-
-    /// One that SIGTERM reaches, instead of ending the process.
-    pub(crate) fn on_sigterm() -> io::Result<Self> {
-        let wake = Wake::new()?;
-        // In this order: who is woken finds the flag set.
-        signal_hook::flag::register(SIGTERM, Arc::clone(&wake.terminated))?;
-        signal_hook::low_level::pipe::register(SIGTERM, wake.writable.try_clone()?)?;
-        Ok(wake)
     }
 
     pub(super) fn wake(&self) {
@@ -46,6 +55,13 @@ impl Wake {
         while matches!(rustix::io::read(&self.readable, &mut buffer), Ok(count) if count == buffer.len())
         {
         }
+    }
+
+    /// Waits to be woken, or until the time is up.
+    pub(super) fn wait(&self, most: Option<Duration>) {
+        let most = most.and_then(|most| Timespec::try_from(most).ok());
+        let mut fds = [PollFd::new(&self.readable, PollFlags::IN)];
+        while poll(&mut fds, most.as_ref()) == Err(Errno::INTR) {}
     }
 
     pub(super) fn is_terminated(&self) -> bool {
