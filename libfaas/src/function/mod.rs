@@ -303,10 +303,8 @@ impl Function {
             let port = oneshot::StructuredPort::new(streams, &environment, trouble.clone());
             return oneshot::serve(port, trouble, context, max_event_bytes, &handler);
         }
-        match oneshot::BinaryPort::new(streams, &vars, max_event_bytes, trouble.clone()) {
-            Ok(port) => oneshot::serve(port, trouble, context, max_event_bytes, &handler),
-            Err(status) => Exit::Failed(status),
-        }
+        let port = oneshot::BinaryPort::new(streams, vars, max_event_bytes, trouble.clone());
+        oneshot::serve(port, trouble, context, max_event_bytes, &handler)
     }
 }
 

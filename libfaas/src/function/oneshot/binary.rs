@@ -9,15 +9,14 @@ use super::super::guard::Streams;
 use super::super::io::{read, write_all};
 use super::super::pieces::Piece;
 use super::{Trouble, unstoppable};
-use crate::event::is_json;
-use crate::{Code, Data, Event, EventBuilder, JsonText, Status};
+use crate::{Code, Event, Status, binary};
 
 const READ: usize = 64 << 10;
 
 pub(in super::super) struct BinaryPort {
     streams: Streams,
-    /// The event without its data, until it is taken.
-    event: Option<Event>,
+    vars: Vec<(OsString, OsString)>,
+    begun: bool,
     input_done: bool,
     max_event_bytes: usize,
     results: u64,
@@ -27,19 +26,20 @@ pub(in super::super) struct BinaryPort {
 impl BinaryPort {
     pub(in super::super) fn new(
         streams: Streams,
-        vars: &[(OsString, OsString)],
+        vars: Vec<(OsString, OsString)>,
         max_event_bytes: usize,
         trouble: Trouble,
-    ) -> Result<Self, Status> {
-        let event = Some(event(vars)?);
-        Ok(BinaryPort {
+    ) -> Self {
+        let (begun, input_done, results) = (false, false, 0);
+        BinaryPort {
             streams,
-            event,
-            input_done: false,
+            vars,
+            begun,
+            input_done,
             max_event_bytes,
-            results: 0,
+            results,
             trouble,
-        })
+        }
     }
 
     fn read(&mut self) -> Result<Bytes, Status> {
@@ -87,32 +87,28 @@ impl BinaryPort {
 
 impl Port for BinaryPort {
     fn take(&mut self, whole: bool) -> Result<Option<Piece>, Status> {
-        match self.event.take() {
-            Some(event) if whole => {
-                self.input_done = true;
-                let data = self.read_all()?;
-                let event = with_data(&event, data)?;
-                Ok(Some(Piece::Event { event, more: false }))
-            }
-            Some(event) => {
-                let bytes = self.read()?;
-                if bytes.is_empty() {
-                    self.input_done = true;
-                    return Ok(Some(Piece::Event { event, more: false }));
-                }
-                let event = event.to_builder().data(bytes).build()?;
-                Ok(Some(Piece::Event { event, more: true }))
-            }
-            None if self.input_done => Ok(None),
-            None => {
-                let bytes = self.read()?;
-                self.input_done = bytes.is_empty();
-                Ok(Some(Piece::Chunk {
-                    more: !self.input_done,
-                    bytes,
-                }))
-            }
+        if self.input_done {
+            return Ok(None);
         }
+        if !self.begun && whole {
+            (self.begun, self.input_done) = (true, true);
+            let data = self.read_all()?;
+            return Ok(Some(Piece::Event {
+                event: event(&self.vars, data.into())?,
+                more: false,
+            }));
+        }
+        let bytes = self.read()?;
+        let more = !bytes.is_empty();
+        self.input_done = !more;
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(Some(Piece::Chunk { bytes, more }));
+        }
+        let mut event = event(&self.vars, Bytes::new())?;
+        if more {
+            event = event.to_builder().data(bytes).build()?;
+        }
+        Ok(Some(Piece::Event { event, more }))
     }
 
     fn write(&mut self, event: Event, _last: bool) -> Result<(), Status> {
@@ -142,72 +138,12 @@ impl Port for BinaryPort {
     }
 }
 
-/// The event of the variables `CE_…`.
-fn event(vars: &[(OsString, OsString)]) -> Result<Event, Status> {
-    const ONE: usize = 32_000;
-    const ALL: usize = 65_536;
-    let invalid = |message: String| Status::new(Code::InvalidArgument, message);
-    let mut builder = Event::builder("", "", "");
-    let mut all = 0;
-    for (name, value) in vars {
-        let attribute = name.to_str().and_then(|name| name.strip_prefix("CE_"));
-        let Some(attribute) =
-            attribute.filter(|name| name.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9')))
-        else {
-            continue;
-        };
-        let value = value
-            .to_str()
-            .ok_or_else(|| invalid(format!("CE_{attribute} is not UTF-8")))?;
-        all += value.len();
-        if value.len() > ONE || all > ALL {
-            let message =
-                format!("CE_{attribute}: an attribute may have {ONE} bytes, all together {ALL}");
-            return Err(invalid(message));
-        }
-        builder = set(builder, &attribute.to_ascii_lowercase(), value)?;
-    }
-    builder
-        .build()
-        .map_err(|error| invalid(format!("the variables CE_… are no event: {error}")))
-}
-
-/// Types do not survive the environment: extensions are text.
-fn set(builder: EventBuilder, name: &str, value: &str) -> Result<EventBuilder, Status> {
-    Ok(match name {
-        "specversion" if value == "1.0" => builder,
-        "specversion" => {
-            let message = format!("CE_SPECVERSION: expected 1.0, got {value:?}");
-            return Err(Status::new(Code::InvalidArgument, message));
-        }
-        "id" => builder.id(value),
-        "source" => builder.source(value),
-        "type" => builder.ty(value),
-        "time" => builder.time(value),
-        "dataschema" => builder.dataschema(value),
-        _ => builder.attribute(name, value),
+/// The event of the variables `CE_…` and the data.
+fn event(vars: &[(OsString, OsString)], data: Bytes) -> Result<Event, Status> {
+    let vars = vars.iter().map(|(name, value)| (name, value));
+    binary::from_vars(vars, data).map_err(|error| {
+        let message =
+            format!("the variables CE_… are no event: {error}; correct what starts this process");
+        Status::new(Code::InvalidArgument, message)
     })
-}
-
-/// Text for `text/*`, JSON for a JSON type, where the bytes are that; else binary. No bytes, no
-/// data.
-fn with_data(event: &Event, data: Vec<u8>) -> Result<Event, Status> {
-    if data.is_empty() {
-        return Ok(event.clone());
-    }
-    let media_type = event
-        .datacontenttype()
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let (text, json) = (media_type.starts_with("text/"), is_json(&media_type));
-    let data = match String::from_utf8(data) {
-        Ok(string) if json => match JsonText::new(string.clone()) {
-            Ok(json) => Data::Json(json),
-            Err(_) => Data::from(string.into_bytes()),
-        },
-        Ok(string) if text => Data::Text(string),
-        Ok(string) => Data::from(string.into_bytes()),
-        Err(error) => Data::from(error.into_bytes()),
-    };
-    Ok(event.to_builder().data(data).build()?)
 }

@@ -38,7 +38,6 @@ fn attributes_are_variables() {
         ("CE_TIME", "2026-01-02T03:04:05Z"),
         ("CE_DATASCHEMA", "http://a/b"),
         ("CE_COUNT", "3"),
-        ("CE_NOT_ONE", "ignored: no attribute has such a name"),
         ("PATH", "/bin"),
     ]);
     let expected = Event::builder("1", "/s", "t")
@@ -78,14 +77,11 @@ fn the_content_type_decides_the_kind_of_data() {
 
 #[test]
 fn variables_that_are_no_event() {
-    let long = "x".repeat(32_001);
-    let most = "x".repeat(31_000);
     for vars in [
         vec![("FAAS_MODE", "binary")],
         with(&[("CE_SPECVERSION", "0.3")]),
         with(&[("CE_TIME", "yesterday")]),
-        with(&[("CE_LONG", &long)]),
-        with(&[("CE_A", &most), ("CE_B", &most), ("CE_C", &most)]),
+        with(&[("CE_NOT_ONE", "no attribute has such a name")]),
     ] {
         let (exit, written) = run_once(Function::new(), &vars, b"", each(Ok::<Event, Status>));
         assert_eq!(

@@ -207,6 +207,7 @@ fn a_failure_is_the_last_line_of_stderr() {
     let mut command = example("probe");
     command.envs([
         ("FAAS_MODE", "binary"),
+        ("CE_SPECVERSION", "1.0"),
         ("CE_ID", "1"),
         ("CE_SOURCE", "/s"),
         ("CE_TYPE", "fsi.probe.fail"),
@@ -225,6 +226,7 @@ fn initialisation_that_fails() {
         command.envs([
             ("FAAS_MODE", mode),
             ("PROBE_INIT", "FAILED_PRECONDITION"),
+            ("CE_SPECVERSION", "1.0"),
             ("CE_ID", "1"),
             ("CE_SOURCE", "/s"),
             ("CE_TYPE", "t"),
