@@ -1,10 +1,13 @@
 # A line to an event, or an error that says what keeps it from being a CloudEvent 1.0.
 
 def uri: test("^([-A-Za-z0-9._~:/?#\\[\\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*$");
-def printable: test("[\\x{0}-\\x{1f}\\x{7f}-\\x{9f}]") | not;
-def base64: test("^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$");
+def printable: explode | all(. >= 32 and (. < 127 or . > 159) and (. < 64976 or . > 65007) and . % 65536 < 65534);
+def base64: test("^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$");
 def jsontype: test("^[^;/]+/([^;]*\\+)?json[ \\t]*(;|$)"; "i");
-def timestamp: test("^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$");
+def timestamp: test("^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$")
+  and ((.[0:4] | tonumber) as $year | (.[5:7] | tonumber) as $month | (.[8:10] | tonumber) <=
+    if $month == 2 then (if $year % 4 == 0 and ($year % 100 != 0 or $year % 400 == 0) then 29 else 28 end)
+    elif $month | IN(4, 6, 9, 11) then 30 else 31 end);
 
 def named: IN("specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema");
 
