@@ -68,7 +68,8 @@ class Context:
         self.fields, get = fields, fields.get
         self.invocation_id, self.attempt, self.deadline_ms = get("invocationId", ""), get("attempt", 0), get("deadlineMs")
         self.traceparent, self.tracestate, self.baggage = get("traceparent", ""), get("tracestate", ""), get("baggage", "")
-        self.extra, self.cancelled, self.results = dict(get("extra", {})), threading.Event(), 0
+        self.extra, self.cancelled = dict(get("extra", {})), threading.Event()
+        self._prefix, self._results = self.invocation_id or uuid.uuid4().hex, 0
 
     def check(self):
         texts = [v for v in [*self.fields.values(), *self.extra.values()] if isinstance(v, str)]
@@ -78,9 +79,8 @@ class Context:
 
     def complete(self, event):
         """A handler's result with what it left out. The id is the same in every attempt at the invocation."""
-        self.invocation_id = self.invocation_id or uuid.uuid4().hex
-        self.results += 1
-        return check({"specversion": "1.0", "id": f"{self.invocation_id}/{self.results}",
+        self._results += 1
+        return check({"specversion": "1.0", "id": f"{self._prefix}/{self._results}",
                       "source": "/" + ENV.get("FAAS_FUNCTION", "function"), **event})
 
 
@@ -165,7 +165,8 @@ class Stream:
         if ok(status) and hello.get("fsi", "").split(".")[0] != "1":
             status = Status("FAILED_PRECONDITION", f"expected FSI 1, got {hello.get('fsi')!r:.40}").wire()
         status = failed.wire() if ok(status) and failed else status
-        put(self.out, self.codec.pack({"hello": {"fsi": "1.0", "producer": "faas.py", **({} if ok(status) else {"status": status})}}))
+        hello = {"fsi": "1.0", "producer": "faas.py", **({} if ok(status) else {"status": status})}
+        put(self.out, self.codec.pack({"hello": hello}))
         if not ok(status):
             leave(EXITS.get(status["code"], 1))
 
@@ -211,7 +212,8 @@ class Stream:
     def assemble(self, call, m, size):
         """Hands an event to the worker as soon as it is complete."""
         if ("event" in m) == bool(call.unfinished) and m.keys() & {"event", "chunk"}:
-            raise Malformed(f"call {call.number}: expected {'a chunk' if call.unfinished else 'an event'}, got {', '.join(m)}")
+            expected = "a chunk" if call.unfinished else "an event"
+            raise Malformed(f"call {call.number}: expected {expected}, got {', '.join(m)}")
         if "event" in m:
             if isinstance(m["event"], Invalid):
                 raise m["event"]
@@ -250,7 +252,13 @@ class Stream:
         if len(self.past) > 2000:
             del self.past[next(iter(self.past))]
         if self.eof:
+            self.wake()
+
+    def wake(self):
+        try:
             os.write(self.waker, b"\0")
+        except BlockingIOError:                          # it has been woken many times over
+            pass
 
     def work(self, call):
         """In a thread of the pool: the handler on each event in order, then the end."""
@@ -263,7 +271,7 @@ class Stream:
                 with self.lock:
                     call.held, self.queued = call.held - size, self.queued - size
                     if self.paused:
-                        os.write(self.waker, b"\0")
+                        self.wake()
                 if event is None:
                     break
                 if isinstance(event, Status):
@@ -348,14 +356,18 @@ def frames(read, codec):
 
 # ---- One process, one invocation
 
-def one_shot(handler, init_failed, codec, inp, out):
-    if init_failed:
-        raise init_failed
-    context = Context({key: value for key, name in (("invocationId", "FAAS_INVOCATION_ID"), ("traceparent", "TRACEPARENT"),
-                       ("tracestate", "TRACESTATE"), ("baggage", "BAGGAGE")) if (value := ENV.get(name))}
-                      | {key: int(ENV[name]) for key, name in (("attempt", "FAAS_ATTEMPT"), ("deadlineMs", "FAAS_DEADLINE_MS")) if ENV.get(name)}
-                      | {"extra": {name[7:]: value for name, value in ENV.items() if name.startswith("FAAS_X_")}})
+def context_of_environment():
+    names = {"invocationId": "FAAS_INVOCATION_ID", "attempt": "FAAS_ATTEMPT", "deadlineMs": "FAAS_DEADLINE_MS",
+             "traceparent": "TRACEPARENT", "tracestate": "TRACESTATE", "baggage": "BAGGAGE"}
+    fields = {key: ENV[name] for key, name in names.items() if ENV.get(name)}
+    fields.update({key: int(fields[key]) for key in ("attempt", "deadlineMs") if key in fields})
+    context = Context({**fields, "extra": {name[7:]: value for name, value in ENV.items() if name.startswith("FAAS_X_")}})
     context.check()
+    return context
+
+
+def one_shot(handler, codec, inp, out):
+    context = context_of_environment()
     if codec is None:
         with open(inp, "rb") as stdin:
             results = list(run(handler, binary_event(stdin.read()), context))
@@ -392,7 +404,9 @@ def binary_event(data):
 
 def as_bytes(event):
     data = event.get("data", b"")
-    return data if isinstance(data, bytes) else data.encode() if isinstance(data, str) and not is_json(event) else dumps(data).encode()
+    if isinstance(data, str) and not is_json(event):
+        return data.encode()
+    return data if isinstance(data, bytes) else dumps(data)
 
 
 def guard():
@@ -418,7 +432,7 @@ def serve(handler, init=None, manifest=None):
     inp, out = STREAMS or guard()
     try:
         if mode == "describe" and manifest:
-            return put(out, dumps(manifest).encode() + b"\n")
+            return put(out, dumps(manifest) + b"\n")
         if mode not in ("stream", "structured", "binary"):
             raise Status("FAILED_PRECONDITION", f"FAAS_MODE: expected stream, structured or binary, got {mode}")
         if mode != "binary" and encoding not in ("json", "protobuf"):
@@ -431,7 +445,9 @@ def serve(handler, init=None, manifest=None):
             init_failed = failure(error)
         if mode == "stream":
             Stream(handler, codec, inp, out).run(init_failed)
-        one_shot(handler, init_failed, codec, inp, out)
+        if init_failed:
+            raise init_failed
+        one_shot(handler, codec, inp, out)
     except Malformed as error:
         print(f"malformed input: {error}", file=sys.stderr)
         sys.exit(65)
@@ -451,10 +467,12 @@ class Proto(NamedTuple): type_url: str; value: bytes
 
 REQUIRED = ("id", "source", "specversion", "type")
 NAMED = {"dataschema": Uri, "time": Timestamp, **dict.fromkeys(REQUIRED + ("subject", "datacontenttype"), str)}
-UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef%s]" % "".join(chr(p << 16 | n) for p in range(17) for n in (0xFFFE, 0xFFFF)))
+NONCHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+UNPRINTABLE = re.compile(f"[\0-\x1f\x7f-\x9f\ud800-\udfff{NONCHARACTERS}]")
 SCHEME, REST = "[A-Za-z][A-Za-z0-9+.-]*:", r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\[\]-]|%[0-9A-Fa-f]{2})*"
 URI, URI_REF = re.compile(f"{SCHEME}{REST}(#{REST})?"), re.compile(f"({SCHEME}|(?![^/?#]*:)){REST}(#{REST})?")
-TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):([0-5]\d|60)(?:\.(\d{1,9}))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII)
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d):([0-5]\d|60)(?:\.(\d{1,9}))?"
+                  r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII)
 EPOCH, SECOND = datetime.datetime(1970, 1, 1), datetime.timedelta(seconds=1)
 
 
@@ -469,7 +487,8 @@ def check(event):
             continue
         if kind and type(value) is str:
             value = event[name] = kind(value)
-        if (not re.fullmatch("[a-z0-9]+", name) or kind and (type(value) is not kind or not value) or name == "specversion" and value != "1.0"
+        if (not re.fullmatch("[a-z0-9]+", name) or kind and (type(value) is not kind or not value)
+                or name == "specversion" and value != "1.0"
                 or not (-1 << 31 <= value < 1 << 31 if isinstance(value, int) else isinstance(value, (str, bytes)))
                 or isinstance(value, str) and UNPRINTABLE.search(value)
                 or name == "source" and not URI_REF.fullmatch(value) or name == "dataschema" and not URI.fullmatch(value)):
@@ -561,7 +580,8 @@ def loads(data):
 
 
 def dumps(value):
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """JSON in UTF-8; a lone surrogate, which UTF-8 can't hold, is escaped."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "backslashreplace")
 
 
 def bounded(value, depth=1, data=False):
@@ -647,7 +667,8 @@ class Json:
             event = {name: value for name, value in event.items() if value is not None or name == "data"}
             encoded = event.pop("data_base64", None)
             check(event)
-            if "data" in event and (encoded is not None or not isinstance(event["data"], str) and not is_json(event, True)):
+            text = isinstance(event.get("data"), str)
+            if "data" in event and (encoded is not None or not text and not is_json(event, True)):
                 raise Invalid("data: expected one form of it, and JSON values only under a JSON datacontenttype")
             return event if encoded is None else {**event, "data": from_base64(encoded)}
         except Invalid as error:
@@ -664,7 +685,7 @@ class Json:
         if isinstance(data, str) and not is_json(event, True):
             return {**event, "data": ""}, data.encode()
         if not isinstance(data, bytes):
-            event, data = {"datacontenttype": "application/json", **event}, dumps(data).encode()
+            event, data = {"datacontenttype": "application/json", **event}, dumps(data)
         return {**event, "data": b""}, data
 
     def pack(self, message):
@@ -672,14 +693,16 @@ class Json:
             message = {**message, "event": self.plain(message["event"])}
         if "chunk" in message:
             message = {**message, "chunk": to_base64(message["chunk"])}
-        return fits(dumps(message).encode()) + b"\n"
+        return fits(dumps(message)) + b"\n"
 
     def pack_document(self, event):
-        return fits(dumps(self.plain(event)).encode()) + b"\n"
+        return fits(dumps(self.plain(event))) + b"\n"
 
     def plain(self, event):
-        return {"data_base64" if name == "data" and isinstance(value, bytes) else name: to_base64(value) if isinstance(value, bytes) else value
-                for name, value in event.items()}
+        plain = {name: to_base64(value) if isinstance(value, bytes) else value for name, value in event.items()}
+        if isinstance(event.get("data"), bytes):
+            plain["data_base64"] = plain.pop("data")
+        return plain
 
 
 # ---- Protobuf: what schemas/proto/ defines, built here so that one file is enough, with the names of the JSON encoding. A word
@@ -687,15 +710,19 @@ class Json:
 # and a map is a repeated pair: the same bytes.
 
 SCHEMA = """
-Message: call=1 uint64, context=2 Context, event=3 Event, chunk=4 piece bytes, more=5 bool, end=6 Status, cancel=7 Cancel, hello=31 Hello
-Context: invocationId=1 string, attempt=2 uint32, deadlineMs=3 deadline int64, traceparent=4 string, tracestate=5 string, baggage=6 string, extra=7 repeated Pair
+Message: call=1 uint64, context=2 Context, event=3 Event, chunk=4 piece bytes, more=5 bool, end=6 Status, cancel=7 Cancel, \
+         hello=31 Hello
+Context: invocationId=1 string, attempt=2 uint32, deadlineMs=3 deadline int64, traceparent=4 string, tracestate=5 string, \
+         baggage=6 string, extra=7 repeated Pair
 Status: code=1 uint32, message=2 string, details=3 repeated Pair
 Pair: key=1 string, value=2 string
 Cancel: reason=1 string
 Hello: fsi=1 string, producer=2 string, status=3 Status
-Event: id=1 string, source=2 string, specversion=3 string, type=4 string, attributes=5 repeated Attribute, binary=6 data bytes, text=7 data string, proto=8 data Any
+Event: id=1 string, source=2 string, specversion=3 string, type=4 string, attributes=5 repeated Attribute, \
+       binary=6 data bytes, text=7 data string, proto=8 data Any
 Attribute: key=1 string, value=2 Value
-Value: boolean=1 is bool, integer=2 is int32, string=3 is string, bytes=4 is bytes, uri=5 is string, uriref=6 is string, timestamp=7 is Timestamp
+Value: boolean=1 is bool, integer=2 is int32, string=3 is string, bytes=4 is bytes, uri=5 is string, uriref=6 is string, \
+       timestamp=7 is Timestamp
 Any: type_url=1 string, value=2 bytes
 Timestamp: seconds=1 int64, nanos=2 int32"""
 SCALARS = {"int64": 3, "uint64": 4, "int32": 5, "bool": 8, "string": 9, "bytes": 12, "uint32": 13}
@@ -712,7 +739,8 @@ def classes():
     for name, fields in (line.split(": ") for line in SCHEMA.split("\n")[1:]):
         message = file.message_type.add(name=name)
         for label, *how, of in (field.split() for field in fields.split(", ")):
-            field = message.field.add(name=label.split("=")[0], number=int(label.split("=")[1]), label=3 if how == ["repeated"] else 1,
+            name, number = label.split("=")
+            field = message.field.add(name=name, number=int(number), label=3 if how == ["repeated"] else 1,
                                       type=SCALARS.get(of, 11), type_name=None if of in SCALARS else ".faas." + of)
             if how and how != ["repeated"]:
                 if how[0] not in [oneof.name for oneof in message.oneof_decl]:
@@ -720,7 +748,8 @@ def classes():
                 field.oneof_index = len(message.oneof_decl) - 1
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return {message.name: message_factory.GetMessageClass(pool.FindMessageTypeByName("faas." + message.name)) for message in file.message_type}
+    return {message.name: message_factory.GetMessageClass(pool.FindMessageTypeByName("faas." + message.name))
+            for message in file.message_type}
 
 
 def plain(value):
@@ -823,7 +852,7 @@ class Protobuf:
         data = event.get("data", b"")
         if isinstance(data, (bytes, Proto, JsonText)) or isinstance(data, str) and not is_json(event):
             return event
-        return {"datacontenttype": "application/json", **event, "data": JsonText(dumps(data))}
+        return {"datacontenttype": "application/json", **event, "data": JsonText(dumps(data).decode())}
 
     def encode(self, event):
         event, attributes = self.worded(event), []
@@ -838,9 +867,10 @@ class Protobuf:
     def pack(self, message):
         def status(fields):
             return {**fields, "code": CODES.index(fields.get("code", "OK")), "details": pairs_of(fields.get("details", {}))}
-        forms = {"event": self.encode, "end": status, "context": lambda context: {**context, "extra": pairs_of(context.get("extra", {}))},
+        forms = {"event": self.encode, "end": status,
+                 "context": lambda context: {**context, "extra": pairs_of(context.get("extra", {}))},
                  "hello": lambda hello: {**hello, "status": status(hello["status"])} if "status" in hello else hello}
-        packed = self.types["Message"](**{name: forms.get(name, lambda item: item)(value) for name, value in message.items()})
+        packed = self.types["Message"](**{name: forms[name](value) if name in forms else value for name, value in message.items()})
         for name in {"context", "end", "cancel", "hello"} & message.keys():
             getattr(packed, name).SetInParent()          # there, even if there is nothing in it
         return delimited(packed)

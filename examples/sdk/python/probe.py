@@ -11,7 +11,8 @@ def result(kind, data=None):
 
 def emit(event, context):
     for n in range(1, event["data"]["count"] + 1):
-        yield {**result("item"), "subject": str(n), "datacontenttype": "application/octet-stream", "data": b"x" * event["data"]["bytes"]}
+        yield {**result("item"), "subject": str(n), "datacontenttype": "application/octet-stream",
+               "data": b"x" * event["data"]["bytes"]}
 
 
 def fail(event, context):
@@ -50,12 +51,13 @@ def log(event, context):
 
 def context(event, context):
     fields = {"invocationId": context.invocation_id, "attempt": context.attempt, "deadlineMs": context.deadline_ms,
-              "traceparent": context.traceparent, "tracestate": context.tracestate, "baggage": context.baggage, "extra": context.extra}
+              "traceparent": context.traceparent, "tracestate": context.tracestate, "baggage": context.baggage,
+              "extra": context.extra}
     return result("context", {name: value for name, value in fields.items() if value})
 
 
-HANDLERS = {"echo": lambda event, context: event, "emit": emit, "fail": fail, "panic": panic, "wait": wait, "print": print_, "read": read,
-            "log": log, "context": context, "invalid": lambda event, context: {**event, "id": ""}}
+HANDLERS = {"echo": lambda event, context: event, "emit": emit, "fail": fail, "panic": panic, "wait": wait, "print": print_,
+            "read": read, "log": log, "context": context, "invalid": lambda event, context: {**event, "id": ""}}
 
 
 def handler(event, context):
