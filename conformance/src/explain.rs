@@ -22,13 +22,13 @@ pub fn explain(id: &str, cases: &[Case], out: &mut dyn Write) -> Result<()> {
     if let Some(case) = cases.iter().find(|c| c.id == id) {
         return explain_case(case, out).map_err(gone);
     }
-    let near: Vec<&str> = rules()
-        .keys()
-        .map(String::as_str)
-        .chain(cases.iter().map(|c| c.id.as_str()))
-        .filter(|n| n.contains(id))
-        .take(5)
-        .collect();
+    let near = nearest(
+        id,
+        rules()
+            .keys()
+            .map(String::as_str)
+            .chain(cases.iter().map(|c| c.id.as_str())),
+    );
     let advice = match near[..] {
         [] => "`faas-conformance list` names them all".to_owned(),
         _ => format!("did you mean {}?", near.join(", ")),
@@ -37,6 +37,22 @@ pub fn explain(id: &str, cases: &[Case], out: &mut dyn Write) -> Result<()> {
         format!("there is no rule and no case `{id}`"),
         advice,
     ))
+}
+
+/// The names that contain `id`, or begin as it does.
+fn nearest<'a>(id: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let shared = |name: &str| {
+        name.chars()
+            .zip(id.chars())
+            .take_while(|(a, b)| a == b)
+            .count()
+    };
+    let mut near: Vec<&str> = names
+        .filter(|n| n.contains(id) || shared(n) * 3 >= id.len() * 2)
+        .collect();
+    near.sort_by_key(|name| std::cmp::Reverse(shared(name)));
+    near.truncate(3);
+    near
 }
 
 fn explain_rule(

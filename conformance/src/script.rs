@@ -25,6 +25,8 @@ use crate::target::{Claim, Target};
 const INIT: f64 = 10.0;
 /// Time for anything else, unless the step says otherwise.
 const STEP: f64 = 5.0;
+/// Time that a silent subject gets after EOF, to find out why it was silent.
+const AFTER_EOF: f64 = 2.0;
 /// Bytes that a subject may write in one case before it counts as a flood.
 const FLOOD: u64 = 256 << 20;
 
@@ -347,12 +349,12 @@ impl<'a> Script<'a> {
         within: Duration,
         skip: bool,
     ) -> Outcome {
-        let deadline = self.deadline(within)?;
+        let (began, deadline) = (Instant::now(), self.deadline(within)?);
         let mut skipped: Option<String> = None;
         loop {
             let came = self.next_item(call, deadline)?;
             let Some(item) = came else {
-                let mut finding = self.absence(self.expected(call, what, part), within);
+                let mut finding = self.absence(self.expected(call, what, part), began.elapsed());
                 if let Some(why) = skipped {
                     finding.actual = format!("{}; before that came {why}", finding.actual);
                 }
@@ -481,7 +483,13 @@ impl<'a> Script<'a> {
         let is_stream = self.target.mode == Mode::Stream;
         let running = self.running()?;
         let Some(exit) = running.subject.exit() else {
-            let hint = is_stream.then(|| "EOF on stdin means: finish, flush, exit.".to_owned());
+            let hint = match is_stream {
+                true => "EOF on stdin means: finish the calls that are complete, flush, exit.",
+                false => {
+                    "In this mode a process lives for one invocation: read stdin to EOF, write the result, exit."
+                }
+            };
+            let hint = Some(hint.to_owned());
             return Err(Stop::Finding(Finding {
                 expected,
                 actual: format!("it is still running after {}", seconds(within)),
@@ -554,7 +562,7 @@ impl<'a> Script<'a> {
     }
 
     /// Why something that was expected did not come.
-    fn absence(&mut self, expected: String, within: Duration) -> Finding {
+    fn absence(&mut self, expected: String, waited: Duration) -> Finding {
         let scale = self.scale;
         let mode = self.target.mode;
         let Some(running) = &mut self.running else {
@@ -573,30 +581,36 @@ impl<'a> Script<'a> {
             return finding;
         }
         if running.finished {
+            running.wait_for_exit(scale);
             finding.actual = match (running.subject.exit(), running.subject.first_exit()) {
                 (Some(exit), _) => format!("the process {} instead", describe(exit)),
                 (None, Some((stage, exit))) => format!("stage {stage} {} instead", describe(exit)),
                 (None, None) => "the subject closed its stdout instead".to_owned(),
             };
+            if mode == Mode::Stream && running.incoming.producer.is_none() {
+                finding.hint = Some("In stream mode a process serves many calls: it writes its hello, answers messages, and exits only after EOF on stdin.".to_owned());
+            }
             return finding;
         }
         let (_, logged) = running.subject.stderr();
-        let mut actual = match running.subject.received() {
-            0 => format!(
-                "nothing on stdout for {}; the process is running",
-                seconds(within)
-            ),
-            _ => format!(
-                "nothing more for {}; the process is running",
-                seconds(within)
-            ),
+        let more = if running.subject.received() == 0 {
+            ""
+        } else {
+            " more"
         };
+        let mut actual = format!(
+            "nothing{more} on stdout for {}; the process is running",
+            seconds(waited)
+        );
+        if let Some((stage, exit)) = running.subject.first_exit() {
+            actual.push_str(&format!("; stage {stage} {}", describe(exit)));
+        }
         if logged > 1 << 20 {
-            actual.push_str(&format!("; it wrote {} MiB to stderr", logged >> 20));
+            actual.push_str(&format!(", and wrote {} MiB to stderr", logged >> 20));
         }
         finding.actual = actual;
         if mode == Mode::Stream {
-            finding.hint = running.comes_after_eof(scale);
+            finding.hint = Some(running.what_eof_brings(scale));
         }
         finding
     }
@@ -613,6 +627,7 @@ impl<'a> Script<'a> {
                 "a hello as the first message, such as {}",
                 json!({"call": 0, "hello": {"fsi": "1.0", "producer": "…"}})
             ),
+            _ if part == "$any" => format!("`{what}` for call {call}"),
             _ => format!("for call {call} `{what}`: {}", shortened(&part)),
         }
     }
@@ -669,24 +684,45 @@ impl Running {
         self.incoming.finish(succeeded);
     }
 
-    /// The classic: output that is buffered until stdin ends.
-    fn comes_after_eof(&mut self, scale: f64) -> Option<String> {
+    /// stdout ends a moment before its process does.
+    fn wait_for_exit(&mut self, scale: f64) {
+        let deadline = Instant::now() + Duration::from_secs_f64(scale);
+        let mut bytes = Vec::new();
+        while self.subject.exit().is_none() && Instant::now() < deadline && !interrupt::raised() {
+            if self.turn(deadline, &mut bytes).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// What a silent subject does when stdin ends: the classic is output that is held back until then.
+    fn what_eof_brings(&mut self, scale: f64) -> String {
         let before = self.subject.received();
         self.subject.close_stdin();
-        let deadline = Instant::now() + Duration::from_secs_f64(2.0 * scale);
+        let deadline = Instant::now() + Duration::from_secs_f64(AFTER_EOF * scale);
         let mut bytes = Vec::new();
         while Instant::now() < deadline
             && self.subject.received() == before
             && !self.finished
             && !interrupt::raised()
         {
-            self.turn(deadline, &mut bytes).ok()?;
+            if self.turn(deadline, &mut bytes).is_err() {
+                break;
+            }
         }
-        (self.subject.received() > before).then(|| {
+        if self.finished {
+            self.wait_for_exit(scale);
+        }
+        if self.subject.received() > before {
             "Output came as soon as stdin was closed: the function holds it back until EOF. \
              Flush stdout after each message, and read stdin message by message."
-                .to_owned()
-        })
+        } else if self.finished {
+            "It ended as soon as stdin was closed, without having answered: does it read stdin to EOF before it works? \
+             In stream mode messages are answered as they come."
+        } else {
+            "Nothing came when stdin was closed either. If the function only needs longer, give --timeout-scale 3."
+        }
+        .to_owned()
     }
 }
 

@@ -1,4 +1,9 @@
 //! The suite's own tests: one binary, one module per subject.
 
+mod codec;
 mod faults;
+mod formats;
+mod judging;
+mod suite;
 mod tidy;
+mod usage;
