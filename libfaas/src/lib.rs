@@ -33,6 +33,7 @@ mod error;
 mod event;
 pub mod function;
 mod limits;
+mod manifest;
 mod message;
 mod status;
 
@@ -48,5 +49,9 @@ pub use event::{
 };
 pub use function::{serve, serve_calls, serve_many};
 pub use limits::Limits;
+pub use manifest::{
+    EventKind, Filter, InvalidQuantity, Manifest, ManifestError, ManifestLimits, Network, Quantity,
+    Stage, Start, Trigger,
+};
 pub use message::{Cancel, Hello, Message};
 pub use status::{Code, Status};

@@ -2,5 +2,6 @@
 
 mod function;
 mod json;
+mod manifest;
 mod meaning;
 mod vectors;

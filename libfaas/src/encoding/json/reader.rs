@@ -14,6 +14,8 @@ pub(crate) struct Reader<'a> {
     /// The greatest depth since it was last reset.
     deepest: usize,
     max_depth: usize,
+    /// Where the name of the latest member begins.
+    name: usize,
 }
 
 /// The text of one value.
@@ -52,6 +54,7 @@ impl<'a> Reader<'a> {
             depth: 0,
             deepest: 0,
             max_depth,
+            name: 0,
         }
     }
 
@@ -74,6 +77,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn offset(&mut self) -> usize {
         self.next_byte();
         self.at
+    }
+
+    /// Bytes before the name of the member that is being read.
+    pub(crate) fn name_offset(&self) -> usize {
+        self.name
     }
 
     /// What the next value is.
@@ -112,10 +120,25 @@ impl<'a> Reader<'a> {
                 ));
             }
             self.expect(b':', "`:`")?;
+            self.name = at;
             member(self, name)?;
             more = self.comma(b'}')?;
         }
         self.close(b'}')
+    }
+
+    /// An array; `item` has to read each value.
+    pub(crate) fn array(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        self.open(b'[')?;
+        let mut more = self.next_byte() != Some(b']');
+        while more {
+            item(self)?;
+            more = self.comma(b']')?;
+        }
+        self.close(b']')
     }
 
     /// Any value, as its text.
@@ -177,15 +200,7 @@ impl<'a> Reader<'a> {
     fn skip(&mut self, twice: Twice) -> Result<(), Violation> {
         match self.kind()? {
             Kind::Object => self.object(twice, |reader, _| reader.skip(twice)),
-            Kind::Array => {
-                self.open(b'[')?;
-                let mut more = self.next_byte() != Some(b']');
-                while more {
-                    self.skip(twice)?;
-                    more = self.comma(b']')?;
-                }
-                self.close(b']')
-            }
+            Kind::Array => self.array(|reader| reader.skip(twice)),
             Kind::String => self.string().map(drop),
             Kind::Number => self.number(),
             Kind::Boolean | Kind::Null => {

@@ -1,0 +1,229 @@
+//! Manifests, good and bad, read by the library and judged by the JSON Schema.
+
+use libfaas::{Encoding, Filter, Manifest, Mode, Start, Trigger};
+
+/// The members that every manifest has, in one line of YAML each.
+const BASE: &str = "fsi: \"1.0\"\nname: f\ncommand: [cat]\nmodes: [stream]\n";
+
+/// Whether the JSON Schema takes the YAML.
+fn schema_takes(yaml: &str) -> bool {
+    let schema = serde_json::from_str(faas_schemas::source::MANIFEST_JSON).unwrap();
+    let validator = jsonschema::options()
+        .should_validate_formats(true)
+        .build(&schema)
+        .unwrap();
+    let document: serde_json::Value = serde_saphyr::from_str(yaml).unwrap();
+    validator.is_valid(&document)
+}
+
+/// What is added to the base, and the place and the rule of the fault, if the library finds one.
+/// Library and schema have to agree.
+#[test]
+fn library_and_schema_agree() {
+    let good = [
+        "",
+        "version: \"1\"",
+        "encodings: [protobuf, json]",
+        "encodings: [later, json]",
+        "features: [chunks, later]",
+        "concurrency: 65535",
+        "limits: { timeout: 1m30s, memory: 256Mi, cpu: 500m, pids: 32, tmp: 1.5, output: 1e3, event: 20 }",
+        "limits: {}",
+        "env: { _A1: \"x\", PATH: /bin }",
+        "network: outbound-tcp",
+        "consumes: [{ type: a, datacontenttype: text/plain, dataschema: \"urn:x\" }]",
+        "triggers: [{ http: { path: /a } }, { queue: { topic: t } }, { schedule: { cron: \"0 3 * * *\" } }]",
+        "triggers: [{ events: { filters: [] } }]",
+        "triggers: [{ events: { filters: [{ not: { all: [{ prefix: { type: a } }, { sql: x }] } }] } }]",
+        "samples: [samples/a.json, ..b/c]",
+    ];
+    for extra in good {
+        let yaml = format!("{BASE}{extra}\n");
+        let manifest =
+            Manifest::from_yaml(&yaml).unwrap_or_else(|error| panic!("{extra}: {error}"));
+        assert!(schema_takes(&yaml), "{extra}");
+        let again = Manifest::from_json(&manifest.to_json()).unwrap();
+        if !extra.contains("sql") {
+            assert_eq!(again, manifest, "{extra}");
+        }
+    }
+    let bad = [
+        ("manifest-schema", "version: 1"),
+        ("manifest-schema", "version: \"\""),
+        ("manifest-schema", "version: null"),
+        ("manifest-schema", "encodings: []"),
+        ("manifest-schema", "encodings: json"),
+        ("manifest-schema", "features: [\"Chunks\"]"),
+        ("manifest-schema", "concurrency: 0"),
+        ("manifest-schema", "concurrency: 65536"),
+        ("manifest-schema", "concurrency: \"4\""),
+        ("manifest-schema", "concurrency: 1.5"),
+        ("manifest-unknown-key", "concurency: 4"),
+        ("manifest-unknown-key", "limits: { memroy: 1Mi }"),
+        ("manifest-schema", "limits: { timeout: 10 }"),
+        ("manifest-schema", "limits: { timeout: 30s1m }"),
+        ("manifest-schema", "limits: { timeout: 0s }"),
+        ("manifest-schema", "limits: { memory: 1mi }"),
+        ("manifest-schema", "limits: { memory: -1 }"),
+        ("manifest-schema", "limits: { pids: 0 }"),
+        ("manifest-env-reserved", "env: { FAAS_MODE: stream }"),
+        ("manifest-env-reserved", "env: { TMPDIR: /tmp }"),
+        ("manifest-schema", "env: { 1A: x }"),
+        ("manifest-schema", "env: { A: 1 }"),
+        ("manifest-schema", "env: { A: \"a\\nb\" }"),
+        ("manifest-schema", "network: all"),
+        (
+            "manifest-schema",
+            "consumes: [{ datacontenttype: text/plain }]",
+        ),
+        ("manifest-unknown-key", "produces: [{ type: a, kind: b }]"),
+        ("manifest-schema", "produces: [{ type: a, dataschema: x }]"),
+        ("manifest-schema", "triggers: [{}]"),
+        (
+            "manifest-schema",
+            "triggers: [{ http: { path: /a }, queue: { topic: t } }]",
+        ),
+        ("manifest-unknown-key", "triggers: [{ mail: { to: x } }]"),
+        ("manifest-schema", "triggers: [{ http: { path: a } }]"),
+        (
+            "manifest-schema",
+            "triggers: [{ http: { path: /a, methods: [get] } }]",
+        ),
+        (
+            "manifest-schema",
+            "triggers: [{ schedule: { cron: \"0 3 * *\" } }]",
+        ),
+        (
+            "manifest-schema",
+            "triggers: [{ events: { filters: [{}] } }]",
+        ),
+        (
+            "manifest-schema",
+            "triggers: [{ events: { filters: [{ exact: {} }] } }]",
+        ),
+        (
+            "manifest-schema",
+            "triggers: [{ events: { filters: [{ any: [] }] } }]",
+        ),
+        ("manifest-sample-inside", "samples: [/a.json]"),
+        ("manifest-sample-inside", "samples: [a/../../b]"),
+        ("manifest-one-start", "pipeline: [[cat]]"),
+    ];
+    for (rule, extra) in bad {
+        let yaml = format!("{BASE}{extra}\n");
+        let error = Manifest::from_yaml(&yaml).expect_err(extra);
+        assert_eq!(error.rule(), rule, "{extra}: {error}");
+        assert!(!schema_takes(&yaml), "{extra}");
+        let line = if rule == "manifest-one-start" { 1 } else { 5 };
+        assert_eq!(error.line(), Some(line), "{extra}: {error}");
+        let json: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
+        let in_json = Manifest::from_json(&json.to_string()).expect_err(extra);
+        assert_eq!(
+            (in_json.rule(), in_json.line()),
+            (rule, Some(1)),
+            "{extra}: {in_json}"
+        );
+    }
+}
+
+#[test]
+fn whole_documents() {
+    let replaced = |from: &str, to: &str| BASE.replace(from, to);
+    for (rule, yaml) in [
+        ("manifest-schema", replaced("fsi: \"1.0\"", "fsi: 1.0")),
+        ("manifest-schema", replaced("fsi: \"1.0\"\n", "")),
+        (
+            "manifest-schema",
+            replaced("\"1.0\"", "\"1.00\"").replace("1.00", "01.0"),
+        ),
+        ("manifest-schema", replaced("name: f", "name: -f")),
+        ("manifest-schema", replaced("[cat]", "cat")),
+        ("manifest-schema", replaced("[cat]", "[]")),
+        ("manifest-schema", replaced("[stream]", "[]")),
+        ("manifest-schema", "- a\n".to_owned()),
+        ("manifest-one-start", replaced("command: [cat]\n", "")),
+        // The schema of 1.0 can't know these.
+        ("manifest-major", replaced("1.0", "2.0")),
+        ("manifest-nothing-in-common", replaced("stream", "batch")),
+        (
+            "manifest-nothing-in-common",
+            format!("{BASE}encodings: [cbor]\n"),
+        ),
+        ("manifest-duplicate-key", format!("{BASE}name: g\n")),
+        ("manifest-one-document", format!("{BASE}---\n{BASE}")),
+        (
+            "manifest-one-document",
+            format!("{BASE}# {}\n", "x".repeat(1 << 20)),
+        ),
+    ] {
+        let error = Manifest::from_yaml(&yaml).unwrap_err();
+        assert_eq!(error.rule(), rule, "{error}");
+    }
+}
+
+#[test]
+fn a_newer_minor_version_may_have_more_keys() {
+    let yaml = BASE.replace("1.0", "1.7") + "later: { a: 1 }\nlimits: { disks: 2, pids: 3 }\n";
+    let manifest = Manifest::from_yaml(&yaml).unwrap();
+    assert_eq!(
+        (manifest.fsi.as_str(), manifest.limits.pids),
+        ("1.7", Some(3))
+    );
+    let error = Manifest::from_yaml(&(yaml + "triggers: [{ mail: {} }]\n")).unwrap_err();
+    assert_eq!(error.rule(), "manifest-trigger-unsupported");
+}
+
+#[test]
+fn pages_of_the_specification() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../spec/manifest.md"))
+        .unwrap();
+    let mut read = 0;
+    for block in page.split("```").skip(1).step_by(2) {
+        let Some((language, text)) = block.split_once('\n') else {
+            continue;
+        };
+        let manifest = match language {
+            "yaml manifest" => Manifest::from_yaml(text).unwrap(),
+            "json manifest" => Manifest::from_json(text).unwrap(),
+            _ => continue,
+        };
+        assert_eq!(Manifest::from_json(&manifest.to_json()).unwrap(), manifest);
+        read += 1;
+    }
+    assert_eq!(read, 3);
+
+    let first = page
+        .split("```yaml manifest\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let manifest = Manifest::from_yaml(first).unwrap();
+    assert_eq!(manifest.modes, [Mode::Stream, Mode::Structured]);
+    assert_eq!(manifest.encodings, [Encoding::Protobuf, Encoding::Json]);
+    assert_eq!(manifest.limits.cpu.unwrap().to_f64(), 0.5);
+    assert!(matches!(&manifest.start, Start::Command(command) if command.last().unwrap() == "80"));
+    let Trigger::Events { filters } = &manifest.triggers[1] else {
+        panic!("{:?}", manifest.triggers)
+    };
+    assert!(
+        matches!(&filters[0], Filter::Exact(exact) if exact["type"] == "com.example.image.uploaded")
+    );
+}
+
+#[test]
+fn errors_say_where_and_what_to_do() {
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    std::fs::write(file.path(), "fsi: 1.0\nname: f\n").unwrap();
+    let show = |error: libfaas::ManifestError| {
+        error
+            .to_string()
+            .replace(file.path().to_str().unwrap(), "function.yaml")
+    };
+    insta::assert_snapshot!(show(Manifest::from_path(file.path()).unwrap_err()), @"");
+    insta::assert_snapshot!(show(Manifest::from_yaml(&format!("{BASE}concurency: 4\n")).unwrap_err()), @"");
+    insta::assert_snapshot!(show(Manifest::from_json("{\n  \"fsi\": \"1.0\",\n  \"name\": \"F\",").unwrap_err()), @"");
+    insta::assert_snapshot!(show(Manifest::from_yaml("a: [b").unwrap_err()), @"");
+    insta::assert_snapshot!(show(Manifest::from_yaml(&format!("{BASE}limits:\n  timeout: 10\n")).unwrap_err()), @"");
+}
