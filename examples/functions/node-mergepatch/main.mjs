@@ -16,8 +16,13 @@ function merged(document, patch) {
 
 serve((event, context) => {
   if (!isObject(event.data) || !('document' in event.data && 'patch' in event.data)) {
-    throw new Status('INVALID_ARGUMENT', 'expected data with the members document and patch', { 'expected-members': 'document,patch' })
+    throw new Status('INVALID_ARGUMENT', 'expected data with the members document and patch')
   }
   const { document, patch } = event.data
-  return { type: 'org.example.document.patched', subject: event.subject ?? event.id, datacontenttype: 'application/json', data: merged(document, patch) }
+  return {
+    type: 'org.example.document.patched',
+    subject: event.subject ?? event.id,
+    datacontenttype: 'application/json',
+    data: merged(document, patch)
+  }
 })

@@ -79,7 +79,8 @@ function put(bytes) {
 function opened(fd) {
   const stat = fs.fstatSync(fd)
   if (tty.isatty(fd)) return new tty.ReadStream(fd)
-  return stat.isFIFO() || stat.isSocket() ? new net.Socket({ fd, readable: true, writable: false }) : fs.createReadStream(null, { fd })
+  if (stat.isFIFO() || stat.isSocket()) return new net.Socket({ fd, readable: true, writable: false })
+  return fs.createReadStream(null, { fd })
 }
 
 // A closed stdout is noticed also while nothing is written: an attempt to read from it fails as soon as its reader is gone.
@@ -89,8 +90,8 @@ function watch(fd) {
   if (!stat.isFIFO() && !stat.isSocket()) return
   try {
     const { TCP, constants } = process.binding('tcp_wrap')
-    const handle = new TCP(constants.SOCKET)
-    if (handle.open(fd) === 0) new net.Socket({ handle }).on('error', () => process.exit(141)).on('end', () => process.exit(141)).resume().unref()
+    const handle = new TCP(constants.SOCKET), gone = () => process.exit(141)
+    if (handle.open(fd) === 0) new net.Socket({ handle }).on('error', gone).on('end', gone).resume().unref()
   } catch {}
 }
 
@@ -103,8 +104,9 @@ function leave(code) {
 
 // ---- Statuses and context
 
-const CODES = ('OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED ' +
-  'FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED').split(' ')
+const CODES = ['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS', 'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS',
+  'UNAUTHENTICATED']
 const EXITS = { OK: 0, INVALID_ARGUMENT: 65, UNAVAILABLE: 69, INTERNAL: 70, PERMISSION_DENIED: 77, FAILED_PRECONDITION: 78 }
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 
@@ -145,11 +147,15 @@ function failure(error) {
 // How the invocation runs. `signal` is aborted when nobody wants the result any more.
 class Context {
   #abort = new AbortController()
+  #prefix
   #results = 0
 
   constructor(fields) {
-    const { invocationId = '', attempt = 0, deadlineMs, traceparent = '', tracestate = '', baggage = '', extra = {} } = fields
-    Object.assign(this, { invocationId, attempt, deadlineMs, traceparent, tracestate, baggage, extra, signal: this.#abort.signal })
+    for (const name of ['invocationId', 'traceparent', 'tracestate', 'baggage']) this[name] = fields[name] ?? ''
+    this.attempt = fields.attempt ?? 0
+    this.deadlineMs = fields.deadlineMs
+    this.extra = fields.extra ?? {}
+    this.signal = this.#abort.signal
   }
 
   cancel() {
@@ -166,8 +172,9 @@ class Context {
 
   // A handler's result with what it left out. The id is the same in every attempt at the invocation.
   complete(event) {
-    this.prefix ??= this.invocationId || randomUUID()
-    return check({ specversion: '1.0', id: `${this.prefix}/${++this.#results}`, source: `/${env.FAAS_FUNCTION || 'function'}`, ...event })
+    this.#prefix ??= this.invocationId || randomUUID()
+    const source = `/${env.FAAS_FUNCTION || 'function'}`
+    return check({ specversion: '1.0', id: `${this.#prefix}/${++this.#results}`, source, ...event })
   }
 }
 
@@ -247,7 +254,9 @@ class Stream {
       throw new Malformed(`expected a hello, got ${quote(frame)}`)
     }
     let status = hello.status ?? {}
-    if (ok(status) && hello.fsi?.split('.')[0] !== '1') status = new Status('FAILED_PRECONDITION', `expected FSI 1, got ${show(hello.fsi)}`).wire()
+    if (ok(status) && hello.fsi?.split('.')[0] !== '1') {
+      status = new Status('FAILED_PRECONDITION', `expected FSI 1, got ${show(hello.fsi)}`).wire()
+    }
     if (ok(status) && failed) status = failed.wire()
     put(this.codec.pack({ hello: { fsi: '1.0', producer: 'faas.mjs', ...(!ok(status) && { status }) } }))
     if (!ok(status)) return leave(EXITS[status.code] ?? 1)
@@ -256,14 +265,15 @@ class Stream {
   // One message, by the table of spec/messages.md: the state of a call, as a function sees it.
   receive(m, size) {
     const { call: number = 0, end } = m
-    if (!(number >= 0 && number < 2 ** 52) || 'hello' in m || (number === 0 && Object.keys(m).some((name) => name !== 'call' && name in SHAPE))) {
+    const known = Object.keys(m).filter((name) => name !== 'call' && Object.hasOwn(SHAPE, name))
+    if (!(number >= 0 && number < 2 ** 52) || known.includes('hello') || (number === 0 && known.length)) {
       throw new Malformed(`expected a call from 1 to 2^52-1 and one hello, got ${Object.keys(m)} on call ${number}`)
     }
     if (!['event', 'chunk', 'end', 'cancel'].some((name) => name in m)) return
     let call = this.calls.get(number)
     if (this.past.get(number)) return                      // cancelled: whatever follows is dropped
     if (m.cancel) return this.cancel(call ?? new Call(number, m.context), m.cancel)
-    if (this.past.has(number) || call?.inputEnded) throw new Malformed(`call ${number}: expected nothing after its end, got ${Object.keys(m)}`)
+    if (this.past.has(number) || call?.inputEnded) throw new Malformed(`call ${number}: expected nothing after its end, got ${known}`)
     if (!call) {
       this.calls.set(number, call = new Call(number, m.context))
       this.attempt(call, () => call.context.check())
@@ -439,7 +449,7 @@ async function* frames(input, codec, state = {}) {
 // ---- One process, one invocation
 
 async function oneShot(handler, codec) {
-  const extra = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('FAAS_X_')).map(([name, value]) => [name.slice(7), value]))
+  const extra = prefixed('FAAS_X_')
   const number = (name) => env[name] ? Number(env[name]) : undefined
   const context = new Context({
     invocationId: env.FAAS_INVOCATION_ID, attempt: number('FAAS_ATTEMPT'), deadlineMs: number('FAAS_DEADLINE_MS'),
@@ -466,8 +476,13 @@ async function oneShot(handler, codec) {
   if (results.length) put(asBytes(results[0]))
 }
 
+function prefixed(prefix) {
+  const entries = Object.entries(env).filter(([name]) => name.startsWith(prefix))
+  return Object.fromEntries(entries.map(([name, value]) => [name.slice(prefix.length), value]))
+}
+
 function binaryEvent(data) {
-  const event = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('CE_')).map(([name, value]) => [name.slice(3).toLowerCase(), value]))
+  const event = Object.fromEntries(Object.entries(prefixed('CE_')).map(([name, value]) => [name.toLowerCase(), value]))
   if (!data.length) return event
   try {
     if (isJson(event)) return { ...event, data: JSON.parse(utf8.decode(data)) }
@@ -518,11 +533,16 @@ export async function serve(handler, { init, manifest } = {}) {
 
 const types = Symbol('types of attributes')
 const REQUIRED = ['id', 'source', 'specversion', 'type']
-const NAMED = { __proto__: null, id: 'string', source: 'string', specversion: 'string', type: 'string', subject: 'string', datacontenttype: 'string', dataschema: 'uri', time: 'timestamp' }
-const UNPRINTABLE = /[\0-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef]|[\ufffe\uffff\u{1fffe}\u{1ffff}\u{2fffe}\u{2ffff}\u{3fffe}\u{3ffff}\u{4fffe}\u{4ffff}\u{5fffe}\u{5ffff}\u{6fffe}\u{6ffff}\u{7fffe}\u{7ffff}\u{8fffe}\u{8ffff}\u{9fffe}\u{9ffff}\u{afffe}\u{affff}\u{bfffe}\u{bffff}\u{cfffe}\u{cffff}\u{dfffe}\u{dffff}\u{efffe}\u{effff}\u{ffffe}\u{fffff}\u{10fffe}\u{10ffff}]/u
+const NAMED = {
+  __proto__: null, id: 'string', source: 'string', specversion: 'string', type: 'string', subject: 'string', datacontenttype: 'string',
+  dataschema: 'uri', time: 'timestamp'
+}
+const NONCHARACTERS = Array.from({ length: 17 }, (_, plane) => `\\u{${plane.toString(16)}fffe}\\u{${plane.toString(16)}ffff}`).join('')
+const UNPRINTABLE = new RegExp(`[\\0-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\ufdd0-\\ufdef${NONCHARACTERS}]`, 'u')
 const SCHEME = '[A-Za-z][A-Za-z0-9+.-]*:', REST = "(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\\[\\]-]|%[0-9A-Fa-f]{2})*"
 const URI = new RegExp(`^${SCHEME}${REST}(#${REST})?$`), URI_REF = new RegExp(`^(${SCHEME}|(?![^/?#]*:))${REST}(#${REST})?$`)
-const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(?:\.(\d{1,9}))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))$/
+const CLOCK = '([01]\\d|2[0-3]):([0-5]\\d)'
+const TIME = new RegExp(`^(\\d{4})-(\\d\\d)-(\\d\\d)[Tt]${CLOCK}:([0-5]\\d|60)(?:\\.(\\d{1,9}))?(?:[Zz]|([+-])${CLOCK})$`)
 
 // Seconds and nanoseconds since the epoch. A leap second is the first instant of the next minute.
 function instant(text) {
@@ -589,8 +609,8 @@ const SHAPE = {
   call: [0, 2 ** 52 - 1], event: {}, chunk: 'string', more: 'boolean', end: STATUS, cancel: { reason: 'string' },
   hello: { fsi: 'string', producer: 'string', status: STATUS },
   context: {
-    invocationId: 'string', attempt: [0, 2 ** 32 - 1], deadlineMs: [-(2 ** 63), 2 ** 63], traceparent: 'string', tracestate: 'string', baggage: 'string',
-    extra: { '*': 'string' }
+    invocationId: 'string', attempt: [0, 2 ** 32 - 1], deadlineMs: [-(2 ** 63), 2 ** 63],
+    traceparent: 'string', tracestate: 'string', baggage: 'string', extra: { '*': 'string' }
   }
 }
 
@@ -627,7 +647,10 @@ function shaped(value, shape, path, fractions) {
   const isRange = Array.isArray(shape), isShape = typeof shape === 'object' && !isRange
   const fits = isRange ? Number.isInteger(value) && value >= shape[0] && value <= shape[1] && !fractions.has(path)
     : isShape ? typeof value === 'object' && value !== null && !Array.isArray(value) : typeof value === shape
-  if (!fits) throw new Malformed(`${path || 'line'}: expected ${isRange ? `an integer in ${shape}` : isShape ? 'an object' : shape}, got ${show(value)}`)
+  if (!fits) {
+    const expected = isRange ? `an integer from ${shape[0]} to ${shape[1]}` : isShape ? 'an object' : shape
+    throw new Malformed(`${path || 'line'}: expected ${expected}, got ${show(value)}`)
+  }
   for (const [name, item] of isShape ? Object.entries(value) : []) {
     const of = Object.hasOwn(shape, name) ? shape[name] : shape['*']
     if (of) shaped(item, of, path ? `${path}.${name}` : name, fractions)
@@ -652,8 +675,8 @@ class Json {
     const size = end < 0 ? buffer.length : end
     if (size > LIMIT) throw new Malformed(`expected a line of at most ${LIMIT} bytes, got more`)
     const bytes = buffer.subarray(0, size)
-    const empty = /^[ \t\r]*$/.test(bytes.subarray(0, 64).toString('latin1')) && /^[ \t\r]*$/.test(bytes.toString('latin1'))
-    if (!empty && !this.#started && !/^[ \t\r]*\{/.test(bytes.toString('latin1'))) throw new Malformed(`expected a JSON object, got ${quote(bytes)}`)
+    const first = bytes.findIndex((byte) => !' \t\r'.includes(String.fromCharCode(byte))), empty = first < 0
+    if (!empty && !this.#started && bytes[first] !== 123) throw new Malformed(`expected a JSON object, got ${quote(bytes)}`)
     if (end < 0 && !(eof && buffer.length)) return
     this.#started ||= !empty
     return { next: size + 1, bytes: empty ? undefined : bytes }
@@ -751,11 +774,12 @@ const base64 = (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byte
 const SCHEMA = `
 syntax = "proto3";
 message Message {
-  uint64 call = 1; Context context = 2; Event event = 3; optional bytes chunk = 4; bool more = 5; Status end = 6; Cancel cancel = 7; Hello hello = 31;
+  uint64 call = 1; Context context = 2; Event event = 3; optional bytes chunk = 4; bool more = 5; Status end = 6; Cancel cancel = 7;
+  Hello hello = 31;
 }
 message Context {
-  string invocationId = 1; uint32 attempt = 2; optional int64 deadlineMs = 3; string traceparent = 4; string tracestate = 5; string baggage = 6;
-  map<string, string> extra = 7;
+  string invocationId = 1; uint32 attempt = 2; optional int64 deadlineMs = 3;
+  string traceparent = 4; string tracestate = 5; string baggage = 6; map<string, string> extra = 7;
 }
 message Status { uint32 code = 1; string message = 2; map<string, string> details = 3; }
 message Cancel { string reason = 1; }
@@ -765,7 +789,9 @@ message Event {
   oneof data { bytes binary = 6; string text = 7; Any proto = 8; }
 }
 message Value {
-  oneof is { bool boolean = 1; int32 integer = 2; string string = 3; bytes bytes = 4; string uri = 5; string uriref = 6; Timestamp timestamp = 7; }
+  oneof is {
+    bool boolean = 1; int32 integer = 2; string string = 3; bytes bytes = 4; string uri = 5; string uriref = 6; Timestamp timestamp = 7;
+  }
 }
 message Any { string type_url = 1; bytes value = 2; }
 message Timestamp { int64 seconds = 1; int32 nanos = 2; }`
@@ -793,7 +819,8 @@ class Protobuf {
     try {
       protobuf = createRequire(process.argv[1])('protobufjs') // it belongs to the function, wherever this file lies
     } catch (error) {
-      throw new Status('FAILED_PRECONDITION', `FAAS_ENCODING=protobuf needs the package protobufjs: ${error.message.split('\n')[0]}`)
+      const [why] = error.message.split('\n')
+      throw new Status('FAILED_PRECONDITION', `FAAS_ENCODING=protobuf needs the package protobufjs: ${why}`)
     }
     const { root } = protobuf.parse(SCHEMA, { keepCase: true })
     this.Message = root.lookupType('Message')
@@ -812,7 +839,9 @@ class Protobuf {
       byte = buffer[at]
       size += (byte & 127) * 2 ** (7 * at++)
     } while (byte > 127)
-    if (!this.#started && buffer.length >= at + 2 && buffer.readUInt16BE(at) !== 0xfa01) throw new Malformed(`expected a hello, got ${quote(buffer)}`)
+    if (!this.#started && buffer.length >= at + 2 && buffer.readUInt16BE(at) !== 0xfa01) {
+      throw new Malformed(`expected a hello, got ${quote(buffer)}`)
+    }
     if (size > LIMIT) throw new Malformed(`expected a message of at most ${LIMIT} bytes, got ${size}`)
     if (buffer.length < at + size) return this.#more(this.#started ? at + size : at + 2)
     this.#started = true
@@ -854,14 +883,15 @@ class Protobuf {
     const event = { ...required, [types]: {} }
     try {
       for (const [name, value] of Object.entries(attributes)) {
-        if (!value.is || REQUIRED.includes(name) || name === 'data' || (name in NAMED && NAMED[name] !== value.is)) {
+        if (!value.is || [...REQUIRED, 'data'].includes(name) || (name in NAMED && NAMED[name] !== value.is)) {
           throw new Invalid(`${name}: expected ${NAMED[name] ?? 'an attribute with a value'}, got ${value.is ?? 'no value'}`)
         }
         event[types][name] = value.is
         event[name] = value.is === 'timestamp' ? timestamp(value.timestamp) : value[value.is]
       }
       check(event)
-      if (kind) event.data = { binary, text, proto: proto && new Proto(proto.type_url ?? '', proto.value ?? Buffer.alloc(0)) }[kind]
+      if (kind === 'proto') event.data = new Proto(proto.type_url ?? '', proto.value ?? Buffer.alloc(0))
+      else if (kind) event.data = kind === 'text' ? text : binary
       return event
     } catch (error) {
       return error
@@ -879,7 +909,9 @@ class Protobuf {
   }
 
   split(event) {
-    if (event.data instanceof Proto) throw new Status('RESOURCE_EXHAUSTED', 'expected data that can go in pieces, got a Protobuf message')
+    if (event.data instanceof Proto) {
+      throw new Status('RESOURCE_EXHAUSTED', 'expected data that can go in pieces, got a Protobuf message')
+    }
     if (event.data instanceof Uint8Array) return [{ ...event, data: new Uint8Array() }, event.data]
     const { text, ...rest } = this.typed(event)
     return [{ ...rest, data: new JsonText('') }, Buffer.from(text)]
@@ -900,7 +932,8 @@ class Protobuf {
     const attributes = {}
     for (const [name, value] of Object.entries(rest)) {
       if (value === undefined) continue
-      const kind = NAMED[name] ?? event[types]?.[name] ?? (value instanceof Uint8Array ? 'bytes' : { boolean: 'boolean', number: 'integer' }[typeof value] ?? 'string')
+      const natural = value instanceof Uint8Array ? 'bytes' : { boolean: 'boolean', number: 'integer' }[typeof value] ?? 'string'
+      const kind = NAMED[name] ?? event[types]?.[name] ?? natural
       attributes[name] = { [kind]: kind === 'timestamp' ? instant(value) : value }
     }
     const data = binary ? { binary } : text !== undefined ? { text } : proto ? { proto } : {}
@@ -931,5 +964,6 @@ function timestamp({ seconds = 0, nanos = 0 }) {
   if (!(date.getUTCFullYear() >= 1 && date.getUTCFullYear() <= 9999) || nanos < 0 || nanos > 999999999) {
     throw new Invalid(`expected a time from the year 1 to 9999, got ${seconds} s and ${nanos} ns`)
   }
-  return date.toISOString().slice(0, 19) + (nanos ? '.' + String(nanos).padStart(9, '0').replace(/0+$/, '') : '') + 'Z'
+  const fraction = nanos ? '.' + String(nanos).padStart(9, '0').replace(/0+$/, '') : ''
+  return `${date.toISOString().slice(0, 19)}${fraction}Z`
 }

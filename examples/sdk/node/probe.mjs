@@ -47,7 +47,8 @@ const handlers = {
 
   context(event, { invocationId, attempt, deadlineMs, traceparent, tracestate, baggage, extra }) {
     const fields = { invocationId, attempt, deadlineMs, traceparent, tracestate, baggage, extra }
-    return result('context', Object.fromEntries(Object.entries(fields).filter(([, value]) => value && (typeof value !== 'object' || Object.keys(value).length))))
+    const isThere = ([, value]) => typeof value === 'object' ? Object.keys(value).length : value
+    return result('context', Object.fromEntries(Object.entries(fields).filter(isThere)))
   },
 
   invalid: (event) => ({ ...event, id: '' })
