@@ -33,6 +33,14 @@ impl Error {
         }
     }
 
+    /// Whoever reads stdout is gone, or its disk is full.
+    pub fn stdout(e: std::io::Error) -> Error {
+        Error::not_judged(
+            format!("stdout can't be written: {e}"),
+            "give it somewhere to go",
+        )
+    }
+
     /// The exit status that the suite ends with.
     pub fn exit(&self) -> u8 {
         self.exit

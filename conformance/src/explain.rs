@@ -4,23 +4,26 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use crate::case::{Case, untested};
+use crate::case::Case;
+use crate::coverage::Coverage;
 use crate::embedded;
 use crate::error::{Error, Result};
 use crate::rule::{Rule, rules};
 
 const BOLD: Style = Style::new().bold();
+/// Vectors of a rule that are shown.
+const VECTORS: usize = 12;
+
 const DIM: Style = Style::new().dimmed();
 
 /// Writes what is known of a rule or a case.
 pub fn explain(id: &str, cases: &[Case], out: &mut dyn Write) -> Result<()> {
     let id = id.split('#').next().unwrap_or(id);
     if let Some(rule) = rules().get(id) {
-        let reason = untested()?.get(id).cloned();
-        return explain_rule(rule, cases, reason, out).map_err(gone);
+        return explain_rule(rule, cases, &Coverage::of(cases)?, out).map_err(Error::stdout);
     }
     if let Some(case) = cases.iter().find(|c| c.id == id) {
-        return explain_case(case, out).map_err(gone);
+        return explain_case(case, out).map_err(Error::stdout);
     }
     let near = nearest(
         id,
@@ -58,29 +61,41 @@ fn nearest<'a>(id: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 fn explain_rule(
     rule: &Rule,
     cases: &[Case],
-    untested: Option<String>,
+    coverage: &Coverage,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let Rule {
+        id,
+        level,
+        role,
+        page,
+        sentence,
+    } = rule;
     writeln!(
         out,
-        "{BOLD}{}{BOLD:#}  {DIM}{}, {}, spec/{}.md{DIM:#}\n\n  {}\n",
-        rule.id, rule.level, rule.role, rule.page, rule.sentence
+        "{BOLD}{id}{BOLD:#}  {DIM}{level}, {role}, spec/{page}.md{DIM:#}\n\n  {sentence}\n"
     )?;
-    let tests: Vec<&Case> = cases
-        .iter()
-        .filter(|c| c.requires.contains(&rule.id))
-        .collect();
-    if tests.is_empty() {
-        return writeln!(
-            out,
-            "No case tests it{}",
-            untested.map_or(".".to_owned(), |reason| format!(": {reason}"))
-        );
+    if !coverage.tests(rule) {
+        return writeln!(out, "{}", coverage.words(rule));
     }
-    for case in tests {
+    for case in cases.iter().filter(|case| case.requires.contains(id)) {
         writeln!(out, "{BOLD}{}{BOLD:#}  {}", case.id, case.title)?;
         writeln!(out, "  why     {}", flat(&case.why))?;
         writeln!(out, "  faults  {}", faults(case))?;
+    }
+    let vectors = coverage.vectors(id);
+    if !vectors.is_empty() {
+        writeln!(
+            out,
+            "{BOLD}{} vectors{BOLD:#}  for codecs (schemas/vectors)",
+            vectors.len()
+        )?;
+        for vector in vectors.iter().take(VECTORS) {
+            writeln!(out, "  {}: {}", vector.id, vector.why)?;
+        }
+        if vectors.len() > VECTORS {
+            writeln!(out, "  … and {} more", vectors.len() - VECTORS)?;
+        }
     }
     Ok(())
 }
@@ -109,11 +124,4 @@ fn faults(case: &Case) -> String {
 
 fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn gone(e: io::Error) -> Error {
-    Error::not_judged(
-        format!("stdout can't be written: {e}"),
-        "give it somewhere to go",
-    )
 }

@@ -8,6 +8,7 @@ pub mod case;
 pub mod claimed;
 pub mod cli;
 pub mod codec;
+pub mod coverage;
 mod embedded;
 pub mod error;
 pub mod event;

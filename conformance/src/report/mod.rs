@@ -54,10 +54,5 @@ pub fn render(file: &Path, format: Format, out: &mut dyn Write) -> Result<()> {
             ADVICE,
         )
     })?;
-    write(&report, format, out).map_err(|e| {
-        Error::not_judged(
-            format!("stdout can't be written: {e}"),
-            "give it somewhere to go",
-        )
-    })
+    write(&report, format, out).map_err(Error::stdout)
 }

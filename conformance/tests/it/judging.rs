@@ -18,13 +18,13 @@ macro_rules! stream {
 stream! {
     stream_exits_with_failure: "read hello; exit 1";
     stream_banner: "echo 'Loading the model, please wait'; cat >/dev/null";
-    stream_buffers_until_eof: "input=$(cat); echo \"$input\" | sed 's/faas-conformance [0-9.]*/buffering/'";
+    stream_buffers_until_eof: "input=$(cat); echo \"$input\" | sed 's/faas-conformance [0-9.]*/buffering/'; exec sleep 1000";
     stream_reads_all_and_says_nothing: "cat >/dev/null";
     stream_never_answers: "exec sleep 1000";
     stream_floods_stderr: "yes 'still here' >&2";
     stream_crashes: "read hello; echo 'about to crash' >&2; kill -SEGV $$";
-    stream_hello_then_nothing: "echo '{\"hello\":{\"fsi\":\"1.0\",\"producer\":\"half\"}}'; exec sleep 1000";
-    stream_hello_then_garbage: "echo '{\"hello\":{\"fsi\":\"1.0\",\"producer\":\"half\"}}'; echo 'debug: got a call'; exec sleep 1000";
+    stream_hello_then_nothing: "read hello; echo '{\"hello\":{\"fsi\":\"1.0\",\"producer\":\"half\"}}'; exec sleep 1000";
+    stream_hello_then_garbage: "read hello; echo '{\"hello\":{\"fsi\":\"1.0\",\"producer\":\"half\"}}'; read call; echo 'debug: got a call'; exec sleep 1000";
 }
 
 #[test]

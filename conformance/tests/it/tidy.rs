@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use faas_conformance::case::{Case, Kind, untested};
+use faas_conformance::coverage::Coverage;
 use faas_conformance::rule::rules;
 use faas_conformance::vector::vectors;
 
@@ -12,20 +13,8 @@ fn cases() -> Vec<Case> {
     Case::embedded().expect("every case can be read")
 }
 
-/// Every rule that a case or a vector tests.
-fn tested() -> BTreeMap<String, Vec<String>> {
-    let mut tested: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for case in cases() {
-        for rule in case.requires {
-            tested.entry(rule).or_default().push(case.id.clone());
-        }
-    }
-    for vector in vectors().expect("every vector can be read") {
-        for rule in vector.rules() {
-            tested.entry(rule).or_default().push(vector.id.clone());
-        }
-    }
-    tested
+fn coverage() -> Coverage {
+    Coverage::of(&cases()).expect("cases, vectors and untested.toml can be read")
 }
 
 #[track_caller]
@@ -39,40 +28,52 @@ fn none(what: &str, found: BTreeSet<String>) {
 
 #[test]
 fn every_rule_is_tested_or_has_a_reason() {
-    let (tested, untested) = (tested(), untested().expect("untested.toml can be read"));
+    let coverage = coverage();
     let open = rules()
-        .keys()
-        .filter(|id| !tested.contains_key(*id) && !untested.contains_key(*id));
+        .values()
+        .filter(|rule| !coverage.tests(rule) && coverage.reason(&rule.id).is_none());
     none(
         "rules without a case, a vector or a row in untested.toml",
-        open.cloned().collect(),
+        open.map(|rule| rule.id.clone()).collect(),
     );
 }
 
 #[test]
 fn no_tested_rule_is_called_untested() {
-    let (tested, untested) = (tested(), untested().expect("untested.toml can be read"));
-    let both = untested.keys().filter(|id| tested.contains_key(*id));
+    let coverage = coverage();
+    let both = rules()
+        .values()
+        .filter(|rule| coverage.tests(rule) && coverage.reason(&rule.id).is_some());
     none(
         "rows of untested.toml for rules that are tested",
-        both.cloned().collect(),
+        both.map(|rule| rule.id.clone()).collect(),
     );
-    let unknown = untested.keys().filter(|id| !rules().contains_key(*id));
+    let unknown = untested()
+        .expect("it can be read")
+        .into_keys()
+        .filter(|id| !rules().contains_key(id));
     none(
         "rows of untested.toml for rules that do not exist",
-        unknown.cloned().collect(),
+        unknown.collect(),
     );
 }
 
 #[test]
 fn cases_and_vectors_name_existing_rules() {
-    let unknown = tested()
+    let of_cases = cases()
         .into_iter()
+        .flat_map(|c| c.requires.into_iter().map(move |rule| (rule, c.id.clone())));
+    let vectors = vectors().expect("every vector can be read");
+    let of_vectors = vectors
+        .iter()
+        .flat_map(|v| v.rules().into_iter().map(move |rule| (rule, v.id.clone())));
+    let unknown = of_cases
+        .chain(of_vectors)
         .filter(|(rule, _)| !rules().contains_key(rule));
     none(
         "rules that do not exist",
         unknown
-            .map(|(rule, by)| format!("{rule}, named by {}", by.join(", ")))
+            .map(|(rule, by)| format!("{rule}, named by {by}"))
             .collect(),
     );
 }
