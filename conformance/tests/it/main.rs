@@ -4,6 +4,7 @@ mod codec;
 mod faults;
 mod formats;
 mod judging;
+mod pages;
 mod suite;
 mod tidy;
 mod usage;
