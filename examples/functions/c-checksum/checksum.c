@@ -129,7 +129,11 @@ static void put_end(struct out *fields, struct call *call, struct span status)
 {
     if (call->ended) return; // exactly one end a call
     call->ended = true;
-    put_bytes(fields, 6, find_varint(status, 1) > LAST_CODE ? make_status(UNKNOWN, "a code that is no code") : status);
+    struct out known = {0};
+    put(&known, status.at, status.size);
+    if (find_varint(status, 1) > LAST_CODE) put_varint(&known, 1, UNKNOWN); // the last value of a field counts
+    put_bytes(fields, 6, span_of(&known));
+    discard(&known);
 }
 
 // One message. Its fields apply in the order of the specification.

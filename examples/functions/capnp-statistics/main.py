@@ -91,7 +91,9 @@ def take(message):
         reply = respond(call, message)
     if "end" in has and not call.ended:
         # An end that is not OK passes through as it came: so errors cross a pipeline. Exactly one end a call.
-        reply.setdefault("end", message.end if message.end.code <= 16 else status("UNKNOWN", message.end.message))
+        end = message.end.as_builder()
+        end.code = end.code if end.code <= 16 else 2  # what we don't know is UNKNOWN
+        reply.setdefault("end", end)
     if reply:
         answer(number, call, **reply)
     if "cancel" in has:
