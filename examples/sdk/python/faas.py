@@ -202,12 +202,15 @@ class Stream:
                 self.settle(call)
 
     def attempt(self, call, action, *args):
-        """What is wrong with one call costs that call alone, after the events that came before."""
+        """What is wrong with one call costs that call alone: an event after those before it, anything else at once."""
         try:
             action(*args)
-        except (Status, Invalid) as error:
+        except Invalid as error:
             call.dropping, call.unfinished = True, None
-            call.events.put((error if isinstance(error, Status) else Status("INVALID_ARGUMENT", error), 0))
+            call.events.put((Status("INVALID_ARGUMENT", error), 0))
+        except Status as error:
+            call.dropping, call.unfinished = True, None
+            self.stop(call, error.wire())
 
     def assemble(self, call, m, size):
         """Hands an event to the worker as soon as it is complete."""
@@ -575,13 +578,37 @@ def not_json(name):
     raise ValueError(f"{name} is no JSON")
 
 
+class Literal(float):
+    """A number that Python would write in another way, 1.10 for instance, and how it was written."""
+    met, mark = False, uuid.uuid4().hex
+
+
+def number(text):
+    value = float(text)
+    if repr(value) != text:
+        Literal.met, value = True, Literal(value)
+        value.text = text
+    return value
+
+
+def marked(value):
+    if isinstance(value, dict):
+        return {name: marked(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [marked(item) for item in value]
+    return Literal.mark + value.text if isinstance(value, Literal) else value
+
+
 def loads(data):
-    return json.loads(data.decode() if isinstance(data, bytes) else data, object_pairs_hook=members, parse_constant=not_json)
+    return json.loads(data.decode() if isinstance(data, bytes) else data, object_pairs_hook=members, parse_constant=not_json,
+                      parse_float=number)
 
 
 def dumps(value):
-    """JSON in UTF-8; a lone surrogate, which UTF-8 can't hold, is escaped."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "backslashreplace")
+    """JSON in UTF-8. A lone surrogate, which UTF-8 can't hold, is escaped; numbers that were read keep their digits."""
+    text = json.dumps(marked(value) if Literal.met else value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = re.sub(f'"{Literal.mark}([^"]*)"', r"\1", text) if Literal.met else text
+    return text.encode("utf-8", "backslashreplace")
 
 
 def bounded(value, depth=1, data=False):
