@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use libfaas::{Encoding, Event, Mode};
+use libfaas::{Encoding, Event, Manifest, Mode};
 
 use crate::case::Kind;
 use crate::cli::Judge;
 use crate::error::{Error, Result};
 use crate::event::Events;
-use crate::manifest::{self, Manifest};
 use crate::subject::launch::Stage;
 use crate::target::Claim;
 
@@ -63,50 +62,70 @@ fn from_flags(options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
 }
 
 fn from_manifest(file: &Path, options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
-    let manifest = Manifest::read(file)?;
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let folder = folder.canonicalize().map_err(|e| {
+    const ADVICE: &str = "spec/manifest.md says what a manifest holds";
+    let unusable = |why: String| {
         Error::usage(
-            format!("{} can't be read: {e}", folder.display()),
-            "give the manifest's path",
+            format!("the manifest {} can't be used: {why}", file.display()),
+            ADVICE,
         )
-    })?;
+    };
+    let manifest = Manifest::from_path(file).map_err(|e| unusable(e.to_string()))?;
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let folder = folder.canonicalize().map_err(|e| unusable(e.to_string()))?;
     let sample = match (&options.sample, manifest.samples.first()) {
         (None, Some(sample)) => read_sample(&folder.join(sample))?,
         (given, _) => sample(given.as_deref(), kind, seed)?,
     };
+    let resolve = |command: Vec<String>, folder: PathBuf| {
+        Stage::resolve(command, folder, manifest.env.clone())
+    };
     let stages = if options.command.is_empty() {
-        let resolve = |stage: manifest::Stage| {
-            let env = manifest.env.clone().into_iter().chain(stage.env).collect();
-            Stage::resolve(stage.command, folder.clone(), env)
-        };
-        manifest
-            .stages()
-            .into_iter()
-            .map(resolve)
+        let commands = manifest.stages().into_iter().map(|stage| stage.command);
+        commands
+            .map(|command| resolve(command, folder.clone()))
             .collect::<Result<_>>()?
     } else {
-        vec![Stage::resolve(
-            options.command.clone(),
-            current_folder()?,
-            manifest.env.clone(),
-        )?]
+        vec![resolve(options.command.clone(), current_folder()?)?]
     };
     Ok(Claim {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
-        modes: once_each(&manifest.modes()),
-        encodings: once_each(&manifest.encodings()),
-        features: manifest.features.clone(),
-        concurrency: manifest.concurrency,
+        modes: once_each(&manifest.modes),
+        encodings: common_encodings(&manifest)?,
+        features: manifest.features.iter().cloned().collect(),
+        concurrency: manifest.concurrency.into(),
         sample,
         options: flags(options),
         command: options.command.clone(),
         stages,
     })
+}
+
+/// The encodings of the function that every stage has: the suite puts no relay between stages.
+fn common_encodings(manifest: &Manifest) -> Result<Vec<Encoding>> {
+    let stages = manifest.stages();
+    let everywhere = |encoding: &Encoding| {
+        stages.iter().all(|stage| {
+            stage
+                .encodings
+                .as_ref()
+                .is_none_or(|own| own.contains(encoding))
+        })
+    };
+    let common: Vec<Encoding> = once_each(&manifest.encodings)
+        .into_iter()
+        .filter(everywhere)
+        .collect();
+    match common.is_empty() && !manifest.encodings.is_empty() {
+        false => Ok(common),
+        true => Err(Error::usage(
+            "the stages of the pipeline have no encoding in common",
+            "the suite puts no relay between stages; judge them one by one, or give them a common encoding",
+        )),
+    }
 }
 
 fn current_folder() -> Result<PathBuf> {

@@ -20,7 +20,6 @@ pub mod interrupt;
 pub mod judge;
 pub mod known;
 pub mod list;
-mod manifest;
 pub mod meaning;
 pub mod outgoing;
 pub mod report;
