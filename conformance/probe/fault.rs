@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::faults::{Fault, PROBE};
+use faas_conformance::fault::{Fault, PROBE};
 
 static ACTIVE: OnceLock<&'static Fault> = OnceLock::new();
 

@@ -149,6 +149,10 @@ impl Input {
             Encoding::Capnp => framed_len(pending),
         };
         match len {
+            // More than will ever be whole: the decoder says so.
+            _ if len.unwrap_or(pending.len()) > self.limits.max_message_bytes.saturating_add(16) => {
+                Some(std::mem::take(pending))
+            }
             Some(len) if len <= pending.len() => {
                 let document: Vec<u8> = pending.drain(..len).collect();
                 if self.encoding == Encoding::Protobuf && fault!("accepts-protobuf-length") {

@@ -8,9 +8,6 @@
 mod call;
 mod disfigure;
 mod fault;
-#[allow(unreachable_pub)]
-#[path = "../src/fault.rs"]
-mod faults;
 mod handler;
 mod input;
 mod oneshot;
@@ -34,7 +31,7 @@ fn main() -> ExitCode {
     match arguments[..] {
         [] => {}
         ["--list-faults"] => {
-            for fault in faults::PROBE {
+            for fault in faas_conformance::fault::PROBE {
                 println!(
                     "{}\t{}\t{}\t{}",
                     fault.name,

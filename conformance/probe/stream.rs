@@ -3,11 +3,11 @@
 //! This is a second reading of spec/messages.md, on purpose: it shares nothing with the library's
 //! own function side but the decoders, so that each checks the other.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::process::exit;
 use std::sync::Arc;
+use std::thread;
 
 use libfaas::{Cancel, Code, Event, Hello, Message, Received, Status, Violation};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -23,7 +23,7 @@ use crate::work::{State, Work};
 /// Serves calls until the input ends, or something ends the process.
 pub(crate) fn serve(setup: &Setup) -> io::Result<()> {
     let (file, stdout) = stdio::claim()?;
-    let watcher = stdout.watcher()?;
+    exit_when_closed(stdout.watcher()?);
     let mut output = Output::new(stdout, setup);
     if fault!("banner") {
         output.raw(b"Loading the model, please wait\n");
@@ -33,19 +33,18 @@ pub(crate) fn serve(setup: &Setup) -> io::Result<()> {
     }
     let work = Work::new(setup, output);
     work.watch_sigterm()?;
-    let mut reader = Reader {
-        file,
-        watcher,
-        buffer: vec![0; 65_536],
-    };
+    let mut file = file;
+    let mut buffer = vec![0; 65_536];
     let mut input = Input::new(setup.encoding, setup.max_message_bytes);
     let mut greeted = false;
     loop {
-        let more = reader.read()?;
-        work.state().output.release();
-        match more {
-            Some(bytes) => input.push(bytes),
-            None => input.finish(),
+        let len = file.read(&mut buffer)?;
+        if fault!("answer-at-next") {
+            work.state().output.release();
+        }
+        match len {
+            0 => input.finish(),
+            _ => input.push(&buffer[..len]),
         }
         loop {
             match input.next() {
@@ -64,49 +63,34 @@ pub(crate) fn serve(setup: &Setup) -> io::Result<()> {
                 Err(violation) => malformed(&work, &explained(&violation)),
             }
         }
-        if more.is_none() {
+        if len == 0 {
             if !greeted {
                 input_ended_before_hello(&work);
+            }
+            if fault!("drain-drops") && work.is_mid_answer() {
+                exit(0);
             }
             work.drain(0);
         }
     }
 }
 
-struct Reader {
-    file: File,
-    watcher: OwnedFd,
-    buffer: Vec<u8>,
-}
-
-impl Reader {
-    /// What comes next, `None` at the end. A stdout without a reader ends the process.
-    fn read(&mut self) -> io::Result<Option<&[u8]>> {
+/// Ends the process once nobody reads its stdout, also while there is nothing to write.
+fn exit_when_closed(stdout: OwnedFd) {
+    if fault!("stdout-closed-stays") || fault!("stdout-closed-unnoticed") {
+        return;
+    }
+    thread::spawn(move || {
         loop {
-            let mut fds = [
-                PollFd::new(&self.file, PollFlags::IN),
-                // Asked for nothing: an error is reported all the same.
-                PollFd::new(&self.watcher, PollFlags::empty()),
-            ];
-            let watched = if fault!("stdout-closed-stays") || fault!("stdout-closed-unnoticed") {
-                1
-            } else {
-                2
-            };
-            match poll(&mut fds[..watched], None) {
-                Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => return Err(error.into()),
-            }
-            if fds[1].revents().contains(PollFlags::ERR) {
-                exit(0);
-            }
-            if !fds[0].revents().is_empty() {
-                let len = self.file.read(&mut self.buffer)?;
-                return Ok((len > 0).then(|| &self.buffer[..len]));
+            // Asked for nothing: an error is reported all the same.
+            let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+            match poll(&mut fds, None) {
+                Ok(_) if fds[0].revents().contains(PollFlags::ERR) => exit(0),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
             }
         }
-    }
+    });
 }
 
 fn hello(status: Status) -> Message {
@@ -149,7 +133,7 @@ fn greet(work: &Arc<Work>, setup: &Setup, theirs: Option<&Hello>) {
     if failed_here && fault!("init-failed-ready") {
         status = Status::ok();
     }
-    if !status.is_ok() && !failed_here && fault!("hello-status-altered") {
+    if theirs.is_some_and(|hello| !hello.status.is_ok()) && fault!("hello-status-altered") {
         status.code = Code::Unknown;
     }
     let mut state = work.state();
@@ -215,7 +199,7 @@ fn malformed(work: &Arc<Work>, why: &str) -> ! {
 
 fn truncated(work: &Arc<Work>, violation: &Violation) -> ! {
     eprintln!("malformed input: {violation}");
-    if fault!("truncated-drops") {
+    if fault!("truncated-drops") && work.is_mid_answer() {
         exit(65);
     }
     work.drain(if fault!("truncated-exit-0") { 0 } else { 65 })
@@ -300,6 +284,14 @@ fn input(
     {
         state.last_context = context.clone();
     }
+    if state.calls.get(&n).is_some_and(|call| call.output_ended) {
+        if fault!("early-end-malformed") {
+            return Err(("stream-early-end", "input for a call that was ended".to_owned()));
+        }
+        if fault!("early-end-handled") && let Some(event) = &event {
+            state.output.message(&Message { call: n, event: Some(event.clone()), ..Message::default() });
+        }
+    }
     if let Some(call) = state.calls.get_mut(&n) {
         if fault!("context-later-wins") && context.is_some() {
             call.context = context;
@@ -357,19 +349,6 @@ fn take_event(
     more: bool,
 ) -> Result<(), (&'static str, String)> {
     let Some(call) = state.receiving(n) else {
-        if fault!("early-end-handled") {
-            state.output.message(&Message {
-                call: n,
-                event: Some(event),
-                ..Message::default()
-            });
-        }
-        if fault!("early-end-malformed") {
-            return Err((
-                "stream-early-end",
-                "input for a call that was ended".to_owned(),
-            ));
-        }
         return Ok(());
     };
     if call.unfinished.is_some() {

@@ -1,6 +1,6 @@
 //! The events that cases name with a `$`: the person's sample, and events for the probe.
 
-use libfaas::{AttributeValue, Data, Event, Timestamp};
+use libfaas::{AttributeValue, Data, Event, JsonText, Timestamp};
 use serde_json::{Value, json};
 
 /// The events of a run. Their identifiers come from the seed, so that a subject can't know them.
@@ -36,6 +36,14 @@ impl Events {
                 .datacontenttype("application/octet-stream")
                 // Every byte value, so also line feeds, NUL, and no UTF-8.
                 .data((0..=255).collect::<Vec<u8>>()),
+            "$numbers" => Event::builder(self.id("numbers"), "/suite", "fsi.probe.echo")
+                .datacontenttype("application/json")
+                .data(
+                    JsonText::new(
+                        r#"{"order":12345678901234567891,"price":0.100000000000000000000001}"#,
+                    )
+                    .expect("JSON"),
+                ),
             "$typed" => self.typed(),
             _ => return None,
         };

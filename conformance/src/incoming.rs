@@ -10,6 +10,8 @@ use libfaas::{
 };
 use serde_json::{Value, json};
 
+use crate::wire::Wire;
+
 /// One thing that a subject said.
 #[derive(Clone, Debug)]
 pub struct Item {
@@ -34,6 +36,7 @@ pub struct Broken {
 #[derive(Debug)]
 pub struct Incoming {
     decoder: Decoder,
+    wire: Option<Wire>,
     calls: BTreeMap<u64, Call>,
     /// Set once something could not be understood; nothing is read after it.
     pub broken: Option<Broken>,
@@ -69,6 +72,10 @@ impl Incoming {
     pub fn new(mode: Mode, encoding: Encoding, max_message_bytes: usize) -> Incoming {
         let limits = Limits {
             max_message_bytes,
+            // Not cut to what a receiver keeps: it is the sender who is judged.
+            max_producer_bytes: usize::MAX,
+            max_status_message_bytes: usize::MAX,
+            max_status_details_bytes: usize::MAX,
             ..Limits::default()
         };
         let decoder = match mode {
@@ -78,6 +85,7 @@ impl Incoming {
         };
         Incoming {
             decoder,
+            wire: (mode == Mode::Stream && encoding == Encoding::Protobuf).then(Wire::default),
             calls: BTreeMap::new(),
             broken: None,
             producer: None,
@@ -87,6 +95,13 @@ impl Incoming {
     /// Takes bytes; gives what they complete, as JSON, for the transcript.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
         if self.broken.is_some() {
+            return Vec::new();
+        }
+        if let Some((rule, what)) = self.wire.as_mut().and_then(|wire| wire.feed(bytes)) {
+            self.broken = Some(Broken {
+                rule: rule.to_owned(),
+                what,
+            });
             return Vec::new();
         }
         match &mut self.decoder {
@@ -211,6 +226,14 @@ impl Incoming {
             });
             return;
         }
+        if let Some((rule, what)) = out_of_bounds(&message) {
+            let what = format!("call {call}: {what}");
+            self.broken = Some(Broken {
+                rule: rule.to_owned(),
+                what,
+            });
+            return;
+        }
         if let Some(hello) = &message.hello {
             self.producer.get_or_insert_with(|| hello.producer.clone());
             let mut view = view["hello"].clone();
@@ -311,6 +334,49 @@ impl Incoming {
     fn put(&mut self, call: u64, item: Item) {
         self.calls.entry(call).or_default().items.push_back(item);
     }
+}
+
+/// What a sender must not write although a receiver only cuts it (spec/status.md, spec/messages.md).
+fn out_of_bounds(message: &Message) -> Option<(&'static str, String)> {
+    let producer = message
+        .hello
+        .as_ref()
+        .map_or(0, |hello| hello.producer.len());
+    if producer > 256 {
+        return Some((
+            "hello-producer-bound",
+            format!("a producer of {producer} bytes"),
+        ));
+    }
+    let hello = message.hello.as_ref().map(|hello| &hello.status);
+    for status in message.end.iter().chain(hello) {
+        if status.message.len() > 4096 {
+            return Some((
+                "status-bounds",
+                format!("a status message of {} bytes", status.message.len()),
+            ));
+        }
+        let details: usize = status
+            .details
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        if details > 8192 {
+            return Some((
+                "status-bounds",
+                format!("status details of {details} bytes"),
+            ));
+        }
+        let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        if let Some(name) = status
+            .details
+            .keys()
+            .find(|name| name.is_empty() || !name.bytes().all(fits))
+        {
+            return Some(("status-detail-name", format!("a detail named {name:?}")));
+        }
+    }
+    None
 }
 
 impl Unfinished {

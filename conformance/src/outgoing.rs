@@ -86,11 +86,15 @@ impl Values<'_> {
                 text: crate::incoming::message_json(&message),
             });
         }
-        if let Some(event) = event {
-            value["event"] = event_json(&event);
+        if event.is_some() {
+            value["event"] = PLACE.into();
         }
         // In the specification's order of fields, whatever order the case has.
         let mut text = ordered(&value);
+        if let Some(event) = event {
+            // As text: a `Value` would lose digits of its numbers.
+            text = text.replace(&Value::from(PLACE).to_string(), &event_text(&event));
+        }
         let label = text.clone();
         text.push('\n');
         Ok(Encoded {
@@ -151,6 +155,15 @@ impl Values<'_> {
             .map(|r| r.message)
             .ok_or_else(|| format!("{value} is no message"))
     }
+}
+
+/// Where an event is put into the text of a message.
+const PLACE: &str = "$event";
+
+fn event_text(event: &Event) -> String {
+    let mut bytes = Vec::new();
+    libfaas::encode_event(event, Encoding::Json, &mut bytes);
+    String::from_utf8_lossy(&bytes).trim_end().to_owned()
 }
 
 /// The bytes of the verb `raw` for an encoding; `None` if the case has none for it.

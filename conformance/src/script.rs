@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGPIPE, SIGTERM};
 
 use crate::event::Events;
-use crate::expect::{PRODUCER, mismatch, shortened};
+use crate::expect::{PRODUCER, mismatch, shortened, text_matches};
 use crate::incoming::{Incoming, Item, event_json, raw_view};
 use crate::interrupt;
 use crate::outgoing::{self, Encoded, Values};
 use crate::step::{
-    Cut, Ending, EndingName, Expect, Invoke, Raw, Send, SignalName, Start, Stdio, Step, Wait,
+    Cut, Ending, EndingName, Expect, Invoke, Raw, Send, SignalName, Start, Stderr, Stdio, Step,
+    Wait,
 };
 use crate::subject::{Subject, describe};
 use crate::target::{Claim, Target};
@@ -129,7 +130,7 @@ impl<'a> Script<'a> {
             }
             Step::Wait(wait) => self.wait(wait),
             Step::Stall(seconds) => self.stall(*seconds),
-            Step::Stderr(text) => self.stderr(text),
+            Step::Stderr(stderr) => self.stderr(stderr),
             Step::Repeat(repeat) => {
                 for n in 1..=repeat.repeat {
                     self.n = n;
@@ -518,22 +519,34 @@ impl<'a> Script<'a> {
         self.until(deadline, |r| r.subject.stdout_full())
     }
 
-    fn stderr(&mut self, text: &str) -> Outcome {
+    fn stderr(&mut self, wanted: &Stderr) -> Outcome {
         let within = self.scaled(STEP);
         let deadline = self.deadline(within)?;
-        let has =
-            |r: &Running| crate::expect::text_matches(&format!("…{text}…"), &r.subject.stderr().0);
-        self.until(deadline, |r| {
-            has(r) || r.finished && r.subject.exit().is_some()
-        })?;
+        let ended = |r: &Running| r.finished && r.subject.exit().is_some();
+        let has = |r: &Running| {
+            let log = r.subject.stderr().0;
+            match (wanted.text.as_str(), wanted.last) {
+                ("$any", _) => !log.trim().is_empty(),
+                (text, false) => text_matches(&format!("…{text}…"), &log),
+                (text, true) => {
+                    let last = log.lines().rfind(|line| !line.trim().is_empty());
+                    ended(r) && last.is_some_and(|last| text_matches(&format!("…{text}…"), last))
+                }
+            }
+        };
+        self.until(deadline, |r| has(r) || ended(r))?;
         let running = self.running()?;
         match has(running) {
             true => Ok(()),
             false => Err(Stop::Finding(Finding {
-                expected: format!("`{text}` on stderr"),
+                expected: match (wanted.text.as_str(), wanted.last) {
+                    ("$any", _) => "something on stderr".to_owned(),
+                    (text, false) => format!("`{text}` on stderr"),
+                    (text, true) => format!("`{text}` in the last line of stderr"),
+                },
                 actual: match running.subject.stderr().1 {
                     0 => "stderr is empty".to_owned(),
-                    n => format!("stderr has {n} bytes without it"),
+                    n => format!("stderr has {n} bytes, and not that"),
                 },
                 ..Finding::default()
             })),

@@ -32,8 +32,8 @@ pub enum Step {
     Wait(Wait),
     /// Stops reading stdout until the pipe is full, or for this many seconds.
     Stall(f64),
-    /// stderr must contain this text.
-    Stderr(String),
+    /// stderr must contain a text.
+    Stderr(Stderr),
     /// Does steps several times, with `$n` counting from 1.
     Repeat(Repeat),
 }
@@ -236,6 +236,18 @@ pub enum EndingName {
     Sigpipe,
 }
 
+/// The verb `stderr`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stderr {
+    /// The text; `$any` is any at all.
+    #[serde(rename = "stderr")]
+    pub text: String,
+    /// Whether it must stand in the last line that is not empty, once the process has ended.
+    #[serde(default)]
+    pub last: bool,
+}
+
 /// The verb `repeat`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -340,7 +352,7 @@ impl TryFrom<toml::Table> for Step {
             "signal" => Step::Signal(of(table)?),
             "wait" => Step::Wait(of(table)?),
             "stall" => Step::Stall(value(verb, table)?),
-            "stderr" => Step::Stderr(value(verb, table)?),
+            "stderr" => Step::Stderr(of(table)?),
             _ => Step::Repeat(of(table)?),
         })
     }
