@@ -56,7 +56,6 @@ rules! {
     CapnpSegments = "capnp-segments",
     CapnpBounds = "capnp-bounds",
     CapnpTraversal = "capnp-traversal",
-    CapnpDepth = "capnp-depth",
     CapnpText = "capnp-text",
     CapnpOnce = "capnp-attribute-once",
     CapnpUnion = "capnp-union",

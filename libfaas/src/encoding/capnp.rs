@@ -59,13 +59,13 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Reader<Segments<'a>>, Vi
 /// The rule that the library's error stands for. It knows no offsets.
 fn malformed(error: capnp::Error) -> Violation {
     let (rule, expected) = match error.kind {
-        ErrorKind::ReadLimitExceeded => (
+        ErrorKind::ReadLimitExceeded
+        | ErrorKind::MessageIsTooDeeplyNested
+        | ErrorKind::MessageIsTooDeeplyNestedOrContainsCycles
+        | ErrorKind::NestingLimitExceeded => (
             Rule::CapnpTraversal,
             "pointers that share little of what they point to",
         ),
-        ErrorKind::MessageIsTooDeeplyNested
-        | ErrorKind::MessageIsTooDeeplyNestedOrContainsCycles
-        | ErrorKind::NestingLimitExceeded => (Rule::CapnpDepth, "pointers nested less deeply"),
         ErrorKind::MessageContainsOutOfBoundsPointer | ErrorKind::InvalidSegmentId(_) => {
             (Rule::CapnpBounds, "pointers that lead into the message")
         }
