@@ -293,7 +293,7 @@ class Stream {
     }
   }
 
-  // What is wrong with one call costs that call alone, after the events that came before.
+  // What is wrong with one call costs that call alone: an event after those before it, anything else at once.
   attempt(call, action) {
     try {
       action()
@@ -301,7 +301,8 @@ class Stream {
       if (error instanceof Malformed) throw error
       call.dropping = true
       call.unfinished = undefined
-      call.push(error instanceof Status ? error : new Status('INVALID_ARGUMENT', error.message))
+      if (error instanceof Status) this.stop(call, error.wire())
+      else call.push(new Status('INVALID_ARGUMENT', error.message))
     }
   }
 
@@ -493,7 +494,7 @@ function binaryEvent(data) {
 
 function asBytes(event) {
   const { data = '' } = event
-  return data instanceof Uint8Array ? data : Buffer.from(typeof data === 'string' && !isJson(event) ? data : JSON.stringify(data))
+  return data instanceof Uint8Array ? data : Buffer.from(typeof data === 'string' && !isJson(event) ? data : stringify(data))
 }
 
 // Runs the function, in the mode and encoding that the environment names. `init` is called first and may throw a Status;
@@ -614,33 +615,63 @@ const SHAPE = {
   }
 }
 
-// What JSON.parse doesn't say: nesting is at most 128 deep, and outside `data` no name stands twice. Returns the paths of
-// the numbers outside `data` that have a fraction or an exponent, since those are no integers.
-function inspect(text) {
+const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
+
+// What JSON.parse doesn't say: nesting is at most 128 deep, and outside the event's data, whose path is `where`, no name stands
+// twice. Returns the paths of the numbers outside that have a fraction or an exponent, for those are no integers; and the text
+// of the data if there are numbers in it that JavaScript would write in another way.
+function inspect(text, where) {
   const stack = [], fractions = new Set()
-  let name
+  let string, from = 0, to = where ? undefined : text.length, inexact = false
   for (let i = 0; i < text.length; i++) {
     const c = text[i], top = stack.at(-1)
     if (c === '"') {
       const start = i
-      do i = text.indexOf('"', i + 1); while (/(?:^|[^\\])(?:\\\\)*\\$/.test(text.slice(Math.max(start, i - 200), i)))
-      name = [start, i + 1]
+      for (let escaped = true; escaped;) {
+        i = text.indexOf('"', i + 1)
+        let backslashes = 0
+        while (text[i - 1 - backslashes] === '\\') backslashes++
+        escaped = backslashes % 2 === 1
+      }
+      string = [start, i + 1]
     } else if (c === ':') {
-      top.name = JSON.parse(text.slice(...name))
+      top.name = JSON.parse(text.slice(...string))
       if (!top.data && top.names.has(top.name)) throw new Malformed(`expected each name once, got ${show(top.name)} twice`)
       top.names.add(top.name)
+      if (top.path + top.name === where) from = i + 1
     } else if (c === '{' || c === '[') {
       const path = top ? `${top.path}${top.name ?? ''}.` : ''
-      stack.push({ names: new Set(), path, data: top && (top.data || top.name === 'data') })
+      stack.push({ names: new Set(), path, data: top ? top.data || top.path + top.name === where : !where })
       if (stack.length > 128) throw new Malformed('expected JSON at most 128 deep, got it deeper')
-    } else if (c === '}' || c === ']') {
-      stack.pop()
-    } else if (c === '.' || ((c === 'e' || c === 'E') && /\d/.test(text[i - 1]))) {
-      fractions.add(`${top.path}${top.name}`)
+    } else if (c === ',' || c === '}' || c === ']') {
+      if (top.path + top.name === where) to = i
+      if (c !== ',') stack.pop()
+      else top.name = undefined
+    } else if (c === '-' || (c >= '0' && c <= '9')) {
+      NUMBER.lastIndex = i
+      const [token] = NUMBER.exec(text)
+      i += token.length - 1
+      if (!top || top.data || top.path + top.name === where) inexact ||= String(Number(token)) !== token
+      else if (/[.eE]/.test(token)) fractions.add(`${top.path}${top.name}`)
     }
   }
-  return fractions
+  return { fractions, verbatim: inexact ? text.slice(from, to) : undefined }
 }
+
+// JSON data as it was read, for as long as it still has that value: numbers keep the digits that JavaScript has no room for.
+const verbatims = new WeakMap()
+
+function remember(data, text) {
+  if (text !== undefined && typeof data === 'object' && data !== null) verbatims.set(data, text)
+  return data
+}
+
+function stringify(data) {
+  const text = JSON.stringify(data), verbatim = verbatims.get(data)
+  return verbatim !== undefined && JSON.stringify(JSON.parse(verbatim)) === text ? verbatim : text
+}
+
+const MARK = randomUUID()                                  // stands for data in an object that is about to become JSON
 
 // Throws for a member that is there in another type than SHAPE has it: a type's name, a range of integers, or a shape.
 function shaped(value, shape, path, fractions) {
@@ -665,6 +696,7 @@ function fromBase64(text) {
 
 class Json {
   #started = false
+  #data                                                    // the text that goes where MARK stands
 
   worthwhile(data, have) {
     return data.includes(10) || have > LIMIT || !this.#started
@@ -682,7 +714,7 @@ class Json {
     return { next: size + 1, bytes: empty ? undefined : bytes }
   }
 
-  load(line) {
+  load(line, where) {
     let text, value
     try {
       text = utf8.decode(line)
@@ -691,11 +723,11 @@ class Json {
       throw new Malformed(`expected JSON, got ${quote(line)}: ${error.message}`)
     }
     shaped(value, {}, '')
-    return [value, inspect(text)]
+    return [value, inspect(text, where)]
   }
 
   message(line) {
-    const [message, fractions] = this.load(line)
+    const [message, { fractions, verbatim }] = this.load(line, 'event.data')
     shaped(message, SHAPE, '', fractions)
     try {
       if ('chunk' in message) message.chunk = fromBase64(message.chunk)
@@ -705,17 +737,17 @@ class Json {
     for (const status of [message.end, message.hello?.status]) {
       if (status && !CODES.includes(status.code ?? 'OK')) status.code = 'UNKNOWN'
     }
-    if ('event' in message) message.event = this.event(message.event, fractions, 'event.')
+    if ('event' in message) message.event = this.event(message.event, fractions, 'event.', verbatim)
     return message
   }
 
   document(line) {
-    const [event, fractions] = this.load(line)
-    return this.event(event, fractions, '')
+    const [event, { fractions, verbatim }] = this.load(line, 'data')
+    return this.event(event, fractions, '', verbatim)
   }
 
   // The event, or the Invalid that says why it is none.
-  event(object, fractions, path) {
+  event(object, fractions, path, verbatim) {
     const { data, data_base64: encoded, ...attributes } = object
     const event = Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== null))
     try {
@@ -726,7 +758,7 @@ class Json {
         throw new Invalid('data: expected one form of it, and JSON values only under a JSON datacontenttype')
       }
       if (binary) event.data = fromBase64(encoded)
-      else if (data !== undefined) event.data = data
+      else if (data !== undefined) event.data = remember(data, verbatim)
       return event
     } catch (error) {
       return error
@@ -742,7 +774,7 @@ class Json {
     const { data } = event
     if (typeof data === 'string' && !isJson(event, true)) return [{ ...event, data: '' }, Buffer.from(data)]
     if (data instanceof Uint8Array) return [{ ...event, data: new Uint8Array() }, data]
-    return [{ datacontenttype: 'application/json', ...event, data: new Uint8Array() }, Buffer.from(JSON.stringify(data))]
+    return [{ datacontenttype: 'application/json', ...event, data: new Uint8Array() }, Buffer.from(stringify(data))]
   }
 
   pack(message) {
@@ -758,11 +790,15 @@ class Json {
 
   plain({ data, ...attributes }) {
     for (const name in attributes) if (attributes[name] instanceof Uint8Array) attributes[name] = base64(attributes[name])
-    return data instanceof Uint8Array ? { ...attributes, data_base64: base64(data) } : { ...attributes, data }
+    if (data instanceof Uint8Array) return { ...attributes, data_base64: base64(data) }
+    this.#data = verbatims.has(data) ? stringify(data) : undefined
+    return { ...attributes, data: this.#data === undefined ? data : MARK }
   }
 
   line(value) {
-    const bytes = Buffer.from(JSON.stringify(value) + '\n')
+    const text = JSON.stringify(value), data = this.#data
+    this.#data = undefined
+    const bytes = Buffer.from((data === undefined ? text : text.replace(`"${MARK}"`, () => data)) + '\n')
     return fits(bytes, bytes.length - 1)
   }
 }
@@ -902,7 +938,7 @@ class Protobuf {
   settle(event) {
     if (typeof event.data !== 'string' || !isJson(event)) return event
     try {
-      return { ...event, data: JSON.parse(event.data) }
+      return { ...event, data: remember(JSON.parse(event.data), inspect(event.data, '').verbatim) }
     } catch (error) {
       throw new Invalid(`data: expected JSON: ${error.message}`)
     }
@@ -924,7 +960,7 @@ class Protobuf {
     if (data instanceof Proto) return { ...event, proto: { type_url: data.typeUrl, value: data.value } }
     if (data instanceof JsonText) return { ...event, text: data.text }
     if (typeof data === 'string' && !isJson(event)) return { ...event, text: data }
-    return { datacontenttype: 'application/json', ...event, text: JSON.stringify(data) }
+    return { datacontenttype: 'application/json', ...event, text: stringify(data) }
   }
 
   encode(event) {
