@@ -150,7 +150,9 @@ impl Input {
         };
         match len {
             // More than will ever be whole: the decoder says so.
-            _ if len.unwrap_or(pending.len()) > self.limits.max_message_bytes.saturating_add(16) => {
+            _ if len.unwrap_or(pending.len())
+                > self.limits.max_message_bytes.saturating_add(16) =>
+            {
                 Some(std::mem::take(pending))
             }
             Some(len) if len <= pending.len() => {

@@ -286,10 +286,19 @@ fn input(
     }
     if state.calls.get(&n).is_some_and(|call| call.output_ended) {
         if fault!("early-end-malformed") {
-            return Err(("stream-early-end", "input for a call that was ended".to_owned()));
+            return Err((
+                "stream-early-end",
+                "input for a call that was ended".to_owned(),
+            ));
         }
-        if fault!("early-end-handled") && let Some(event) = &event {
-            state.output.message(&Message { call: n, event: Some(event.clone()), ..Message::default() });
+        if fault!("early-end-handled")
+            && let Some(event) = &event
+        {
+            state.output.message(&Message {
+                call: n,
+                event: Some(event.clone()),
+                ..Message::default()
+            });
         }
     }
     if let Some(call) = state.calls.get_mut(&n) {

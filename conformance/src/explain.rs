@@ -8,6 +8,7 @@ use crate::case::Case;
 use crate::coverage::Coverage;
 use crate::embedded;
 use crate::error::{Error, Result};
+use crate::fault;
 use crate::rule::{Rule, rules};
 
 const BOLD: Style = Style::new().bold();
@@ -81,7 +82,7 @@ fn explain_rule(
     for case in cases.iter().filter(|case| case.requires.contains(id)) {
         writeln!(out, "{BOLD}{}{BOLD:#}  {}", case.id, case.title)?;
         writeln!(out, "  why     {}", flat(&case.why))?;
-        writeln!(out, "  faults  {}", faults(case))?;
+        write_faults(case, out)?;
     }
     let vectors = coverage.vectors(id);
     if !vectors.is_empty() {
@@ -107,7 +108,8 @@ fn explain_case(case: &Case, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  rule    {BOLD}{id}{BOLD:#}: {sentence}")?;
     }
     writeln!(out, "  why     {}", flat(&case.why))?;
-    writeln!(out, "  faults  {}\n", faults(case))?;
+    write_faults(case, out)?;
+    writeln!(out)?;
     if let Some((_, text)) = embedded::CASES.iter().find(|(id, _)| *id == case.id) {
         let steps = text.find("steps = ").map_or(*text, |at| &text[at..]);
         writeln!(out, "{steps}")?;
@@ -115,11 +117,17 @@ fn explain_case(case: &Case, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn faults(case: &Case) -> String {
-    match case.faults.is_empty() {
-        true => "none".to_owned(),
-        false => case.faults.iter().cloned().collect::<Vec<_>>().join(", "),
+/// The faults that a case catches, and what each of them is.
+fn write_faults(case: &Case, out: &mut dyn Write) -> io::Result<()> {
+    for (n, name) in case.faults.iter().enumerate() {
+        let label = if n == 0 { "faults" } else { "" };
+        let what = fault::PROBE
+            .iter()
+            .find(|f| f.name == name)
+            .map_or("", |f| f.what);
+        writeln!(out, "  {label:7} {name}: {what}")?;
     }
+    Ok(())
 }
 
 fn flat(text: &str) -> String {

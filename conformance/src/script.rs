@@ -60,6 +60,8 @@ pub struct Finding {
 pub struct Script<'a> {
     claim: &'a Claim,
     target: Target,
+    /// The target's, unless a step asked for mode `describe`, whose output is plain bytes.
+    mode: Mode,
     events: &'a Events,
     scale: f64,
     n: u64,
@@ -81,6 +83,7 @@ impl<'a> Script<'a> {
         Script {
             claim,
             target,
+            mode: target.mode,
             events,
             scale,
             n: 0,
@@ -164,26 +167,32 @@ impl<'a> Script<'a> {
         }
         for template in start.event.iter().flat_map(|texts| &texts.0) {
             let event = self.values().any_event(template).map_err(Stop::Suite)?;
-            if self.target.mode == Mode::Binary {
+            if self.mode == Mode::Binary {
                 env.extend(outgoing::attributes(&event));
             }
         }
         env.extend(start.env.clone());
         env.extend(more.clone());
         env.retain(|_, value| value != "$absent");
+        let describe = env.get("FAAS_MODE").is_some_and(|mode| mode == "describe");
+        self.mode = if describe {
+            Mode::Binary
+        } else {
+            self.target.mode
+        };
         let limit = env
             .get("FAAS_MAX_MESSAGE_BYTES")
             .and_then(|v| v.parse().ok())
             .unwrap_or(16 << 20);
         let subject = Subject::start(&self.claim.stages, &env)
             .map_err(|e| Stop::Suite(format!("the subject can't be started: {e}")))?;
-        let incoming = Incoming::new(self.target.mode, self.target.encoding, limit);
+        let incoming = Incoming::new(self.mode, self.target.encoding, limit);
         self.running = Some(Running {
             subject,
             incoming,
             finished: false,
         });
-        if self.target.mode == Mode::Stream && start.hello {
+        if self.mode == Mode::Stream && start.hello {
             let hello = json!({"call": 0, "hello": {"fsi": "1.0", "producer": PRODUCER}});
             let Encoded { bytes, text } = self
                 .values()
@@ -217,7 +226,7 @@ impl<'a> Script<'a> {
 
     /// An event as a one-shot mode writes it to stdin.
     fn document(&self, event: &Value) -> Outcome<(Vec<u8>, String)> {
-        if self.target.mode == Mode::Binary {
+        if self.mode == Mode::Binary {
             let data = outgoing::data(&self.values().any_event(event).map_err(Stop::Suite)?);
             let text = String::from_utf8_lossy(&data).into_owned();
             return Ok((data, text));
@@ -232,7 +241,7 @@ impl<'a> Script<'a> {
     fn send(&mut self, send: &Send) -> Outcome {
         let mut writes = Vec::new();
         for message in send.messages() {
-            writes.push(match self.target.mode {
+            writes.push(match self.mode {
                 Mode::Stream => {
                     let Encoded { bytes, text } = self
                         .values()
@@ -317,7 +326,7 @@ impl<'a> Script<'a> {
 
     /// Matches the parts of one pattern, in the order in which the fields of a message apply.
     fn expect_one(&mut self, pattern: &Value, within: Duration, skip: bool) -> Outcome {
-        if self.target.mode != Mode::Stream {
+        if self.mode != Mode::Stream {
             return self.expect_part(0, "event", pattern, within, skip);
         }
         let filled = self.values().fill(&without_event(pattern));
@@ -392,7 +401,7 @@ impl<'a> Script<'a> {
     /// What is wrong with an item, if anything.
     fn part_mismatch(&self, part: &Value, item: &Item) -> Outcome<Option<String>> {
         if let Some(expected) = self.values().event(part).map_err(Stop::Suite)? {
-            if self.target.mode == Mode::Binary {
+            if self.mode == Mode::Binary {
                 return Ok(mismatch(&raw_view(&outgoing::data(&expected)), &item.view));
             }
             // As it looks to whoever reads it in this encoding: JSON does not tell a URI from a string.
@@ -481,7 +490,7 @@ impl<'a> Script<'a> {
         let endings: Vec<&Ending> = wait.endings().collect();
         let expected: Vec<String> = endings.iter().map(|e| ending(e)).collect();
         let expected = format!("the process to end: {}", expected.join(" or "));
-        let is_stream = self.target.mode == Mode::Stream;
+        let is_stream = self.mode == Mode::Stream;
         let running = self.running()?;
         let Some(exit) = running.subject.exit() else {
             let hint = match is_stream {
@@ -577,7 +586,7 @@ impl<'a> Script<'a> {
     /// Why something that was expected did not come.
     fn absence(&mut self, expected: String, waited: Duration) -> Finding {
         let scale = self.scale;
-        let mode = self.target.mode;
+        let mode = self.mode;
         let Some(running) = &mut self.running else {
             unreachable!("a subject runs")
         };
@@ -633,7 +642,7 @@ impl<'a> Script<'a> {
             Ok(Some(event)) => event_json(&event),
             _ => self.values().fill(part),
         };
-        match (self.target.mode, what) {
+        match (self.mode, what) {
             (Mode::Binary, _) => format!("the output {}", shortened(&part)),
             (Mode::Structured, _) => format!("the event {}", shortened(&part)),
             (_, "hello") => format!(
@@ -648,7 +657,7 @@ impl<'a> Script<'a> {
     /// From now; while the subject has not spoken at all, its initialisation time counts too.
     fn deadline(&mut self, within: Duration) -> Outcome<Instant> {
         let init = self.scaled(INIT);
-        let is_stream = self.target.mode == Mode::Stream;
+        let is_stream = self.mode == Mode::Stream;
         let running = self.running()?;
         let starting = is_stream && running.subject.received() == 0;
         let init_left = if starting {

@@ -118,9 +118,21 @@ impl Row {
 impl Vector {
     /// The rules that it tests.
     pub fn rules(&self) -> Vec<String> {
+        let rules: &[&str] = match &self.truth {
+            Truth::Means(_) if self.encodable() => &["codec-decode-valid", "codec-encode"],
+            Truth::Means(_) => &["codec-decode-valid"],
+            // That it goes on after an error is seen by the requests that follow.
+            Truth::Breaks(rule) => &[rule.as_str(), "codec-reject-invalid", "codec-survives"],
+        };
+        rules.iter().map(|rule| (*rule).to_owned()).collect()
+    }
+
+    /// Whether its meaning can be encoded: an invalid event in a stream can only be decoded.
+    pub fn encodable(&self) -> bool {
         match &self.truth {
-            Truth::Means(_) => vec!["codec-decode-valid".to_owned()],
-            Truth::Breaks(rule) => vec![rule.clone(), "codec-reject-invalid".to_owned()],
+            Truth::Means(Value::Array(list)) => list.iter().all(|m| m.get("invalid").is_none()),
+            Truth::Means(_) => true,
+            Truth::Breaks(_) => false,
         }
     }
 }
