@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use bytes::Bytes;
-use libfaas::{AttributeValue, Code, Context, Data, Event, EventBuilder, JsonText, Status};
+use libfaas::{AttributeValue, Code, Context, Data, Event, EventBuilder, Status};
 use serde_json::{Value, json};
 
 use crate::fault::fault;
@@ -124,29 +124,25 @@ fn echo(event: &Event) -> Draft {
             through_double(&mut value);
             echo = echo.json(&value);
         }
+        Some(Data::Json(json)) if fault!("protobuf-json-untyped") => {
+            echo = echo
+                .without_attribute("datacontenttype")
+                .data(Data::Text(json.as_str().to_owned()));
+        }
         Some(data) if fault!("text-as-binary") && matches!(data, Data::Text(_)) => {
             echo = echo.data(data.as_bytes())
         }
         Some(data) if fault!("empty-data-lost") && data.as_bytes().is_empty() => {
             echo = echo.without_data()
         }
-        Some(data) if fault!("data-last-byte-lost") && data.as_bytes().len() > 1 => {
-            let bytes = data.as_bytes();
-            echo = echo.data(same_kind(data, bytes[..bytes.len() - 1].to_vec()));
+        Some(Data::Binary(bytes)) if fault!("data-last-byte-lost") => {
+            echo = echo.data(&bytes[..bytes.len().saturating_sub(1)]);
         }
-        Some(data)
-            if fault!("data-line-feed-added")
-                && matches!(data, Data::Text(_) | Data::Binary(_)) =>
-        {
-            echo = echo.data(same_kind(data, [data.as_bytes(), b"\n"].concat()));
+        Some(Data::Binary(bytes)) if fault!("data-line-feed-added") => {
+            echo = echo.data([bytes, b"\n".as_slice()].concat());
         }
-        Some(data)
-            if fault!("data-8-bit-lost") && matches!(data, Data::Text(_) | Data::Binary(_)) =>
-        {
-            echo = echo.data(same_kind(
-                data,
-                data.as_bytes().iter().map(|byte| byte & 0x7f).collect(),
-            ));
+        Some(Data::Binary(bytes)) if fault!("data-8-bit-lost") => {
+            echo = echo.data(bytes.iter().map(|byte| byte & 0x7f).collect::<Vec<u8>>());
         }
         _ => {}
     }
@@ -162,17 +158,6 @@ fn echo(event: &Event) -> Draft {
         }
     }
     Draft::kept(echo)
-}
-
-fn same_kind(data: &Data, bytes: Vec<u8>) -> Data {
-    let text = || String::from_utf8_lossy(&bytes).into_owned();
-    match data {
-        Data::Text(_) => Data::Text(text()),
-        Data::Json(json) => {
-            JsonText::new(text()).map_or_else(|_| Data::Json(json.clone()), Data::Json)
-        }
-        _ => Data::Binary(bytes.into()),
-    }
 }
 
 fn through_double(value: &mut Value) {

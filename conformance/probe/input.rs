@@ -8,7 +8,7 @@ use libfaas::{
 };
 use serde_json::Value;
 
-use crate::disfigure::{put_varint, varint};
+use crate::disfigure::{misread, put_varint, varint};
 use crate::fault::{accepted_rule, fault};
 
 pub(crate) struct Input {
@@ -35,11 +35,14 @@ impl Input {
         let needs_cut = accepted_rule()
             .is_some_and(|rule| !rule.starts_with("event-") && !rule.starts_with("json-event-"))
             || fault!("unknown-field-malformed")
+            || fault!("null-attribute-malformed")
             || fault!("empty-line-malformed")
             || fault!("last-line-lost")
             || fault!("status-unknown-malformed")
             || fault!("status-absent-unknown")
-            || fault!("split-read-lost");
+            || fault!("split-read-lost")
+            || fault!("protobuf-attribute-first")
+            || fault!("protobuf-event-replaced");
         let decoder = MessageDecoder::new(encoding, limits);
         Input {
             encoding,
@@ -140,6 +143,14 @@ impl Input {
     /// The next message with its delimiter; what is left of it at the end of the stream.
     fn take_document(&mut self) -> Option<Vec<u8>> {
         let pending = self.cut.as_mut()?;
+        // A banner is known from two bytes; as a length it would be waited on.
+        if self.encoding == Encoding::Protobuf
+            && !self.greeted
+            && !fault!("accepts-hello-missing")
+            && pending.get(1..3).is_some_and(|tag| tag != [0xfa, 0x01])
+        {
+            return Some(std::mem::take(pending));
+        }
         let len = match self.encoding {
             Encoding::Json => pending
                 .iter()
@@ -157,13 +168,18 @@ impl Input {
             }
             Some(len) if len <= pending.len() => {
                 let document: Vec<u8> = pending.drain(..len).collect();
-                if self.encoding == Encoding::Protobuf && fault!("accepts-protobuf-length") {
-                    let (body, prefix) = varint(&document);
-                    let mut canonical = Vec::new();
-                    put_varint(body, &mut canonical);
-                    canonical.extend_from_slice(&document[prefix..]);
-                    return Some(canonical);
+                if !fault!("accepts-protobuf-length")
+                    && !fault!("protobuf-attribute-first")
+                    && !fault!("protobuf-event-replaced")
+                {
+                    return Some(document);
                 }
+                let (_, prefix) = varint(&document)?;
+                let body = misread(&document[prefix..]);
+                // The length is written anew, in as few bytes as it takes.
+                let mut document = Vec::new();
+                put_varint(body.len() as u64, &mut document);
+                document.extend_from_slice(&body);
                 Some(document)
             }
             _ if self.ended && !pending.is_empty() => Some(std::mem::take(pending)),
@@ -194,15 +210,22 @@ fn lenient_line(line: &[u8]) -> bool {
         return false;
     };
     let code = members.get("end").and_then(|end| end["code"].as_str());
-    fault!("unknown-field-malformed") && members.keys().any(|name| !FIELDS.contains(&name.as_str()))
+    let event = members.get("event").and_then(Value::as_object);
+    fault!("null-attribute-malformed")
+        && event.is_some_and(|event| {
+            event
+                .iter()
+                .any(|(name, value)| name != "data" && value.is_null())
+        })
+        || fault!("unknown-field-malformed")
+            && members.keys().any(|name| !FIELDS.contains(&name.as_str()))
         || fault!("status-unknown-malformed")
             && code.is_some_and(|code| libfaas::Code::ALL.iter().all(|known| known.name() != code))
 }
 
 /// The length of a varint and the bytes that it announces, if the varint is there.
 fn delimited_len(pending: &[u8]) -> Option<usize> {
-    pending.iter().position(|byte| *byte < 0x80)?;
-    let (body, prefix) = varint(pending);
+    let (body, prefix) = varint(pending)?;
     Some(prefix.saturating_add(body as usize))
 }
 

@@ -19,7 +19,6 @@ mod work;
 
 use std::process::ExitCode;
 
-use fault::fault;
 use libfaas::Mode;
 use setup::Setup;
 
@@ -62,7 +61,7 @@ fn main() -> ExitCode {
     };
     let served = match setup.mode {
         None => {
-            describe();
+            print!("{MANIFEST}");
             return ExitCode::SUCCESS;
         }
         Some(Mode::Stream) => stream::serve(&setup),
@@ -74,14 +73,5 @@ fn main() -> ExitCode {
             eprintln!("stdin or stdout can't be used: {error}");
             ExitCode::from(70)
         }
-    }
-}
-
-fn describe() {
-    if fault!("describe-with-log") {
-        println!("describing myself");
-    }
-    if !fault!("describe-silent") {
-        print!("{MANIFEST}");
     }
 }

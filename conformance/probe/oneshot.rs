@@ -171,7 +171,11 @@ impl Invocation {
 
 impl Call for Invocation {
     fn context(&self) -> Context {
-        self.context.clone()
+        if fault!("environment-unseen") {
+            Context::default()
+        } else {
+            self.context.clone()
+        }
     }
 
     fn emit(&mut self, result: Draft) -> Result<(), Status> {

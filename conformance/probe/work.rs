@@ -412,11 +412,18 @@ impl handler::Call for Handle<'_> {
         if fault!("context-global") {
             return state.last_context.clone();
         }
-        state
+        let context = state
             .calls
             .get(&self.n)
             .and_then(|call| call.context.clone())
-            .unwrap_or_default()
+            .unwrap_or_default();
+        if fault!("context-unseen") {
+            return Context {
+                invocation_id: context.invocation_id,
+                ..Context::default()
+            };
+        }
+        context
     }
 
     fn emit(&mut self, result: Draft) -> Result<(), Status> {
