@@ -86,8 +86,7 @@ function opened(fd) {
 // A closed stdout is noticed also while nothing is written: an attempt to read from it fails as soon as its reader is gone.
 // Node's public classes don't read from what is open for writing only, hence the binding; without it, the next write finds out.
 function watch(fd) {
-  const stat = fs.fstatSync(fd)
-  if (!stat.isFIFO() && !stat.isSocket()) return
+  if (!fs.fstatSync(fd).isFIFO()) return                   // a socket may be stdin as well, and tells by its EOF there
   try {
     const { TCP, constants } = process.binding('tcp_wrap')
     const handle = new TCP(constants.SOCKET), gone = () => process.exit(141)
