@@ -186,9 +186,10 @@ impl Session {
                 "the call's input waits for its handler with more than {} bytes",
                 self.hold
             );
-            state
-                .inbox
-                .fail(Status::new(Code::ResourceExhausted, message));
+            let status = Status::new(Code::ResourceExhausted, message);
+            state.inbox.fail(status.clone());
+            // A handler that waits for something else than input would never come to it.
+            state.input_failure.get_or_insert(status);
         }
         if let Some(end) = end {
             if end.is_ok() && state.unfinished {
@@ -200,7 +201,9 @@ impl Session {
             } else {
                 Item::Failed(end.clone())
             });
-            state.input_failure = (!end.is_ok()).then_some(end);
+            if !end.is_ok() {
+                state.input_failure.get_or_insert(end);
+            }
         }
         effects.push(Effect::Wake(call));
         Ok(())
