@@ -37,8 +37,8 @@ struct Entry {
     zombie: bool,
 }
 
-/// Every process of the machine that can be seen.
-fn processes() -> HashMap<i32, Entry> {
+/// The processes of the machine that can be seen, from this pid on.
+fn processes(from: i32) -> HashMap<i32, Entry> {
     let mut found = HashMap::new();
     let Ok(dir) = fs::read_dir("/proc") else {
         return found;
@@ -51,6 +51,9 @@ fn processes() -> HashMap<i32, Entry> {
         else {
             continue;
         };
+        if pid < from {
+            continue;
+        }
         // A process that ends while we look is no process.
         let Ok(stat) = fs::read(entry.path().join("stat")) else {
             continue;
@@ -61,6 +64,24 @@ fn processes() -> HashMap<i32, Entry> {
         found.insert(pid, stat);
     }
     found
+}
+
+/// Pids are given out in ascending order, so what descends from the leaders has a greater one, and
+/// most processes need no look; unless the numbers may begin anew in the meantime.
+fn first_of(leaders: &[Pid]) -> i32 {
+    const MARGIN: i32 = 100_000;
+    let limit = fs::read_to_string("/proc/sys/kernel/pid_max").ok();
+    let limit: i32 = limit.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    let first = leaders
+        .iter()
+        .map(|pid| pid.as_raw_nonzero().get())
+        .min()
+        .unwrap_or(0);
+    if first < limit.saturating_sub(MARGIN) {
+        first
+    } else {
+        0
+    }
 }
 
 /// `pid (name) state ppid pgrp session …`; the name may contain anything, so count from its end.
@@ -117,7 +138,7 @@ fn has_tmpdir(pid: i32, tmp: &Path) -> bool {
 
 /// Live processes of the case besides its stages themselves, as `name (pid)`, for the report.
 pub fn survivors(leaders: &[Pid], tmp: &Path) -> Vec<String> {
-    let all = processes();
+    let all = processes(first_of(leaders));
     let mut found: Vec<String> = of_case(&all, leaders, tmp)
         .into_iter()
         .filter(|pid| !all[pid].zombie && !leaders.iter().any(|l| l.as_raw_nonzero().get() == *pid))
@@ -142,10 +163,11 @@ pub fn kill(leaders: &[Pid], tmp: &Path) -> bool {
     for leader in leaders {
         let _ = kill_process_group(*leader, Signal::KILL);
     }
+    let first = first_of(leaders);
     let start = Instant::now();
     let mut pause = Duration::from_micros(200);
     loop {
-        let all = processes();
+        let all = processes(first);
         let left = of_case(&all, leaders, tmp);
         for &pid in &left {
             let Some(pid) = Pid::from_raw(pid) else {
@@ -177,7 +199,7 @@ pub fn kill_descendants() {
     let me = getpid().as_raw_nonzero().get();
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
-        let children: Vec<i32> = processes()
+        let children: Vec<i32> = processes(0)
             .into_iter()
             .filter(|(_, e)| e.parent == me)
             .map(|(pid, _)| pid)
