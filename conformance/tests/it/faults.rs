@@ -55,16 +55,8 @@ pub(crate) fn faults() -> Vec<Fault> {
 }
 
 fn claim(fault: Option<&str>, modes: Vec<Mode>, encodings: Vec<Encoding>) -> Claim {
-    let mut argv = vec![PROBE.to_owned()];
-    argv.extend(
-        fault
-            .into_iter()
-            .flat_map(|name| ["--fault".to_owned(), name.to_owned()]),
-    );
     Claim {
-        stages: vec![
-            Stage::resolve(argv, PathBuf::from("."), BTreeMap::new()).expect("it is built"),
-        ],
+        stages: vec![stage(fault)],
         name: "probe".to_owned(),
         version: None,
         modes,
@@ -75,6 +67,33 @@ fn claim(fault: Option<&str>, modes: Vec<Mode>, encodings: Vec<Encoding>) -> Cla
         options: Vec::new(),
         command: Vec::new(),
     }
+}
+
+/// A pipeline of three, the last of which has the fault: for the cases that are about pipelines.
+fn pipeline(fault: Option<&str>) -> Claim {
+    Claim {
+        stages: vec![stage(None), stage(None), stage(fault)],
+        ..claim(None, vec![Mode::Stream], vec![Encoding::Json])
+    }
+}
+
+fn stage(fault: Option<&str>) -> Stage {
+    let mut argv = vec![PROBE.to_owned()];
+    argv.extend(
+        fault
+            .into_iter()
+            .flat_map(|name| ["--fault".to_owned(), name.to_owned()]),
+    );
+    Stage::resolve(argv, PathBuf::from("."), BTreeMap::new()).expect("it is built")
+}
+
+/// The cases that are about pipelines.
+fn of_pipelines(cases: &[Case]) -> Vec<Case> {
+    cases
+        .iter()
+        .filter(|case| case.needs.pipeline == Some(true))
+        .cloned()
+        .collect()
 }
 
 fn judge(claim: &Claim, cases: &[Case], jobs: usize) -> Vec<CaseResult> {
@@ -96,8 +115,15 @@ fn judge(claim: &Claim, cases: &[Case], jobs: usize) -> Vec<CaseResult> {
 fn the_probe_without_a_fault_passes_everything() {
     let cases = Case::embedded().expect("every case can be read");
     let all = claim(None, Mode::ALL.to_vec(), Encoding::ALL.to_vec());
-    let wrong: Vec<String> = judge(&all, &cases, 4)
-        .into_iter()
+    let results = judge(&all, &cases, 4).into_iter();
+    // Two probes in a row are a function, but no probe: the second acts on what the first gives.
+    let for_functions: Vec<Case> = cases
+        .iter()
+        .filter(|case| case.subject == Kind::Function)
+        .cloned()
+        .collect();
+    let wrong: Vec<String> = results
+        .chain(judge(&pipeline(None), &for_functions, 4))
         .filter(|r| !matches!(r.verdict, Verdict::Pass | Verdict::NotApplicable))
         .map(|r| format!("{}: {}", r.id, r.actual.or(r.reason).unwrap_or_default()))
         .collect();
@@ -128,7 +154,11 @@ fn caught_by(fault: &Fault, cases: &[Case]) -> BTreeSet<String> {
         }
     }
     let claim = claim(Some(&fault.name), fault.modes.clone(), encodings);
-    judge(&claim, cases, 2)
+    let mut results = judge(&claim, cases, 2);
+    if fault.modes.contains(&Mode::Stream) {
+        results.extend(judge(&pipeline(Some(&fault.name)), &of_pipelines(cases), 2));
+    }
+    results
         .into_iter()
         .filter(|r| matches!(r.verdict, Verdict::Fail | Verdict::Warn | Verdict::Error))
         .map(|r| r.case().to_owned())
