@@ -108,7 +108,7 @@ fn parse(text: &str) -> Option<u128> {
         if value.checked_mul(factor).is_some() {
             value *= std::mem::replace(&mut factor, 1);
         }
-        inexact |= value % 10 != 0;
+        inexact |= !value.is_multiple_of(10);
         value /= 10;
         power += 1;
     }
