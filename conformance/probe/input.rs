@@ -168,14 +168,14 @@ impl Input {
             }
             Some(len) if len <= pending.len() => {
                 let document: Vec<u8> = pending.drain(..len).collect();
-                if !fault!("accepts-protobuf-length")
-                    && !fault!("protobuf-attribute-first")
-                    && !fault!("protobuf-event-replaced")
-                {
+                if self.encoding != Encoding::Protobuf {
                     return Some(document);
                 }
                 let (_, prefix) = varint(&document)?;
                 let body = misread(&document[prefix..]);
+                if body == document[prefix..] && !fault!("accepts-protobuf-length") {
+                    return Some(document);
+                }
                 // The length is written anew, in as few bytes as it takes.
                 let mut document = Vec::new();
                 put_varint(body.len() as u64, &mut document);

@@ -531,7 +531,6 @@ impl<'a> Script<'a> {
     fn stderr(&mut self, wanted: &Stderr) -> Outcome {
         let within = self.scaled(STEP);
         let deadline = self.deadline(within)?;
-        let ended = |r: &Running| r.finished && r.subject.exit().is_some();
         let has = |r: &Running| {
             let log = r.subject.stderr().0;
             match (wanted.text.as_str(), wanted.last) {
@@ -539,11 +538,13 @@ impl<'a> Script<'a> {
                 (text, false) => text_matches(&format!("…{text}…"), &log),
                 (text, true) => {
                     let last = log.lines().rfind(|line| !line.trim().is_empty());
-                    ended(r) && last.is_some_and(|last| text_matches(&format!("…{text}…"), last))
+                    last.is_some_and(|last| text_matches(&format!("…{text}…"), last))
                 }
             }
         };
-        self.until(deadline, |r| has(r) || ended(r))?;
+        let ended =
+            |r: &Running| r.finished && r.subject.exit().is_some() && r.subject.stderr_ended();
+        self.until(deadline, |r| ended(r) || !wanted.last && has(r))?;
         let running = self.running()?;
         match has(running) {
             true => Ok(()),

@@ -196,6 +196,11 @@ impl Subject {
         self.stages.len() > 1
     }
 
+    /// Whether no stage can write to stderr any more.
+    pub fn stderr_ended(&self) -> bool {
+        self.stages.iter().all(|stage| stage.stderr.is_none())
+    }
+
     /// The end of what the stages wrote to stderr, and how much it was in all.
     pub fn stderr(&self) -> (String, u64) {
         let text = self
