@@ -373,13 +373,13 @@ impl Drop for Subject {
 
 fn kill_all(stages: &mut [Process], tmp: &Path) {
     let pids: Vec<Pid> = stages.iter().map(|p| p.pid).collect();
-    // What withstands SIGKILL for seconds (a process in uninterruptible sleep) is met again, and
-    // reported, by the sweep at the end of the run.
-    sweep::kill(&pids, tmp);
-    for process in stages {
-        // Fails only if it was waited for already.
-        let _ = process.child.wait();
+    for process in stages.iter_mut().filter(|p| p.exit.is_none()) {
+        let _ = kill_process_group(process.pid, Signal::KILL);
+        process.reap(Instant::now() + sweep::PATIENCE);
     }
+    // What withstands SIGKILL for seconds (a process in uninterruptible sleep) is met again by the
+    // sweep at the end of the run.
+    sweep::kill_left(&pids, tmp);
 }
 
 impl Process {
@@ -402,6 +402,22 @@ impl Process {
             tail: Tail::default(),
             exit: None,
         })
+    }
+
+    /// Waits for the end of a process that was killed; not for ever, for the kernel may hold it.
+    fn reap(&mut self, deadline: Instant) {
+        while self.exit.is_none() && Instant::now() < deadline {
+            self.exit = self.child.try_wait().ok().flatten();
+            let tick = Timespec {
+                tv_sec: 0,
+                tv_nsec: 1_000_000,
+            };
+            match &self.pidfd {
+                _ if self.exit.is_some() => {}
+                Some(pidfd) => drop(poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&tick))),
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
     }
 
     fn drain_stderr(&mut self) {

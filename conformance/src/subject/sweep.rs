@@ -11,12 +11,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, waitpid,
-};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 
 /// How long killed processes may take to disappear.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Makes orphaned descendants children of the suite, so that they can be found and reaped.
 #[cfg(target_os = "linux")]
@@ -158,33 +156,21 @@ fn command_line(pid: i32) -> String {
     format!("`{}` (pid {pid})", words.join(" "))
 }
 
-/// Kills every process of a case and waits until none is left. False if one withstands.
-pub fn kill(leaders: &[Pid], tmp: &Path) -> bool {
-    for leader in leaders {
-        let _ = kill_process_group(*leader, Signal::KILL);
-    }
+/// Kills whatever the stages of a case, which are dead and reaped, have left, and waits until
+/// nothing is. False if something withstands.
+pub fn kill_left(leaders: &[Pid], tmp: &Path) -> bool {
     let first = first_of(leaders);
     let start = Instant::now();
     let mut pause = Duration::from_micros(200);
     loop {
-        let all = processes(first);
-        let left = of_case(&all, leaders, tmp);
-        for &pid in &left {
-            let Some(pid) = Pid::from_raw(pid) else {
-                continue;
-            };
-            let _ = kill_process(pid, Signal::KILL);
-            // Reaps it if it is ours already; an orphan becomes ours in a later round. The stages
-            // themselves are reaped by their `Child`.
-            if !leaders.contains(&pid) {
-                let _ = waitpid(Some(pid), WaitOptions::NOHANG);
-            }
-        }
-        let stages_only = left
-            .iter()
-            .all(|pid| leaders.iter().any(|l| l.as_raw_nonzero().get() == *pid) && all[pid].zombie);
-        if stages_only {
+        let left = of_case(&processes(first), leaders, tmp);
+        if left.is_empty() {
             return true;
+        }
+        for pid in left.into_iter().filter_map(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::KILL);
+            // Reaps it if it is ours already; an orphan becomes ours in a later round.
+            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         }
         if start.elapsed() > PATIENCE {
             return false;
