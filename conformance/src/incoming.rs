@@ -438,9 +438,17 @@ fn is_json(media_type: Option<&str>) -> bool {
     essence.ends_with("/json") || essence.ends_with("+json")
 }
 
+/// The rule that the sender broke; a decoder names the one by which a receiver refuses.
+fn violated(violation: &Violation) -> &'static str {
+    match violation.rule() {
+        "hello-missing" | "hello-once" => "hello-first",
+        rule => rule,
+    }
+}
+
 fn broken(violation: &Violation) -> Broken {
     Broken {
-        rule: violation.rule().to_owned(),
+        rule: violated(violation).to_owned(),
         what: described(violation),
     }
 }

@@ -201,7 +201,7 @@ fn drop_empty(meaning: &mut Value) {
     };
     for field in ["context", "end", "cancel", "hello"] {
         if let Some(members) = meaning.get_mut(field).and_then(Value::as_object_mut) {
-            members.retain(|name, value| !empty(value) && !(name == "attempt" && value == 0));
+            members.retain(|name, value| !(empty(value) || name == "attempt" && value == 0));
         }
     }
     if let Some(message) = meaning.as_object_mut() {

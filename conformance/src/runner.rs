@@ -225,7 +225,15 @@ impl Runner<'_> {
         } else {
             Verdict::Warn
         };
-        let also = finding.rule.filter(|rule| !result.rules.contains(rule));
+        // The rule that is known to be broken comes first.
+        let known = finding
+            .rule
+            .as_ref()
+            .and_then(|rule| result.rules.iter().position(|r| r == rule));
+        if let Some(at) = known {
+            result.rules[..=at].rotate_right(1);
+        }
+        let also = finding.rule.filter(|_| known.is_none());
         result.expected = Some(finding.expected);
         result.actual = Some(match also {
             Some(rule) => format!("{} (this breaks {rule})", finding.actual),

@@ -43,17 +43,21 @@ pub fn finding(result: &CaseResult, out: &mut dyn Write) -> io::Result<()> {
         "{style}{word}{style:#}  {BOLD}{}{BOLD:#}  {DIM}{profile}{DIM:#}",
         result.case()
     )?;
-    for id in &result.rules {
-        if let Some(rule) = rules().get(id) {
-            field(
-                out,
-                "rule",
-                &format!(
-                    "{}\n{DIM}{} · spec/{}.md#{}{DIM:#}",
-                    rule.sentence, rule.level, rule.page, rule.id
-                ),
-            )?;
-        }
+    // The first is the one that is broken, as far as that is known.
+    if let Some(rule) = result.rules.first().and_then(|id| rules().get(id)) {
+        let place = format!("{} · spec/{}.md#{}", rule.level, rule.page, rule.id);
+        field(
+            out,
+            "rule",
+            &format!("{}\n{DIM}{place}{DIM:#}", rule.sentence),
+        )?;
+    }
+    if result.rules.len() > 1 {
+        field(
+            out,
+            "",
+            &format!("{DIM}or {}{DIM:#}", result.rules[1..].join(", ")),
+        )?;
     }
     for (label, text) in [
         ("expected", &result.expected),

@@ -310,16 +310,16 @@ impl Subject {
         let several = self.stages.len() > 1;
         let mut all = true;
         for (n, process) in self.stages.iter_mut().enumerate() {
-            if process.exit.is_none() {
-                if let Ok(Some(exit)) = process.child.try_wait() {
-                    process.exit = Some(exit);
-                    let whom = if several {
-                        format!("stage {}: ", n + 1)
-                    } else {
-                        String::new()
-                    };
-                    self.transcript.note(&format!("{whom}{}", describe(exit)));
-                }
+            if process.exit.is_none()
+                && let Ok(Some(exit)) = process.child.try_wait()
+            {
+                process.exit = Some(exit);
+                let whom = if several {
+                    format!("stage {}: ", n + 1)
+                } else {
+                    String::new()
+                };
+                self.transcript.note(&format!("{whom}{}", describe(exit)));
             }
             all &= process.exit.is_some();
         }

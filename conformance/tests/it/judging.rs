@@ -24,7 +24,7 @@ stream! {
     stream_floods_stderr: "yes 'still here' >&2";
     stream_crashes: "read hello; echo 'about to crash' >&2; kill -SEGV $$";
     stream_hello_then_nothing: "read hello; echo '{\"hello\":{\"fsi\":\"1.0\",\"producer\":\"half\"}}'; exec sleep 1000";
-    stream_hello_then_garbage: "read hello; echo '{\"hello\":{\"fsi\":\"1.0\",\"producer\":\"half\"}}'; read call; echo 'debug: got a call'; exec sleep 1000";
+    stream_hello_then_garbage: "read hello; echo '{\"hello\":{\"fsi\":\"1.0\",\"producer\":\"half\"}}'; read call; sleep 0.1; echo 'debug: got a call'; exec sleep 1000";
 }
 
 #[test]
