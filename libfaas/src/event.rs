@@ -4,6 +4,8 @@ mod builder;
 mod data;
 mod json_value;
 mod pieces;
+#[cfg(feature = "cloudevents-sdk")]
+mod sdk;
 mod timestamp;
 mod value;
 
@@ -14,6 +16,8 @@ use std::sync::Arc;
 pub use builder::{EventBuilder, InvalidEvent};
 pub(crate) use builder::{Piece, check_attribute, check_specversion, is_json};
 pub use data::{Data, InvalidJson, JsonText};
+#[cfg(feature = "cloudevents-sdk")]
+pub use sdk::NotInSdk;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use value::AttributeValue;
 

@@ -43,6 +43,8 @@ pub use encoding::{
     UnknownName, ValueView, encode_event, encode_message,
 };
 pub use error::{Violation, rules};
+#[cfg(feature = "cloudevents-sdk")]
+pub use event::NotInSdk;
 pub use event::{
     AttributeValue, Data, Event, EventBuilder, InvalidEvent, InvalidJson, InvalidTimestamp,
     JsonText, Timestamp,

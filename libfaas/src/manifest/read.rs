@@ -258,17 +258,16 @@ fn kind(node: &Node, keys: Keys) -> Result<EventKind> {
     Ok(kind)
 }
 
+const DURATION: &str = "a duration like 250ms, 10s or 1m30s, longer than zero";
+
 fn limits(node: &Node, keys: Keys) -> Result<ManifestLimits> {
     let mut members = Members::new("limits", node.clone(), keys)?;
     let limits = ManifestLimits {
         timeout: members.optional("timeout", |node| {
-            let text = text(node)?;
-            duration(&text).ok_or_else(|| {
-                expected(
-                    node,
-                    "a duration like 250ms, 10s or 1m30s, longer than zero",
-                )
-            })
+            let Value::Text(text) = &node.value else {
+                return Err(expected(node, DURATION));
+            };
+            duration(text).ok_or_else(|| expected(node, DURATION))
         })?,
         memory: members.optional("memory", quantity)?,
         cpu: members.optional("cpu", quantity)?,

@@ -4,4 +4,6 @@ mod function;
 mod json;
 mod manifest;
 mod meaning;
+#[cfg(feature = "cloudevents-sdk")]
+mod sdk;
 mod vectors;

@@ -221,9 +221,9 @@ fn errors_say_where_and_what_to_do() {
             .to_string()
             .replace(file.path().to_str().unwrap(), "function.yaml")
     };
-    insta::assert_snapshot!(show(Manifest::from_path(file.path()).unwrap_err()), @"");
-    insta::assert_snapshot!(show(Manifest::from_yaml(&format!("{BASE}concurency: 4\n")).unwrap_err()), @"");
-    insta::assert_snapshot!(show(Manifest::from_json("{\n  \"fsi\": \"1.0\",\n  \"name\": \"F\",").unwrap_err()), @"");
-    insta::assert_snapshot!(show(Manifest::from_yaml("a: [b").unwrap_err()), @"");
-    insta::assert_snapshot!(show(Manifest::from_yaml(&format!("{BASE}limits:\n  timeout: 10\n")).unwrap_err()), @"");
+    insta::assert_snapshot!(show(Manifest::from_path(file.path()).unwrap_err()), @r#"function.yaml:1:6: `fsi`: expected the version in quotes, "1.0", got the number 1.0 (rule manifest-schema)"#);
+    insta::assert_snapshot!(show(Manifest::from_yaml(&format!("{BASE}concurency: 4\n")).unwrap_err()), @r#"manifest:5:1: expected one of fsi, name, version, command, pipeline, modes, encodings, features, concurrency, consumes, produces, limits, env, network, triggers, samples in the manifest, got "concurency"; correct or remove it (rule manifest-unknown-key)"#);
+    insta::assert_snapshot!(show(Manifest::from_json("{\n  \"fsi\": \"1.0\",\n  \"name\": \"F\",").unwrap_err()), @r#"manifest:3:15: can't be read as JSON: expected a string, got the end of the text (rule manifest-schema)"#);
+    insta::assert_snapshot!(show(Manifest::from_yaml("a: [b").unwrap_err()), @r#"manifest:1:4: can't be read as YAML: unclosed bracket '[' (rule manifest-schema)"#);
+    insta::assert_snapshot!(show(Manifest::from_yaml(&format!("{BASE}limits:\n  timeout: 10\n")).unwrap_err()), @r#"manifest:6:12: `timeout`: expected a duration like 250ms, 10s or 1m30s, longer than zero, got the number 10 (rule manifest-schema)"#);
 }
