@@ -8,6 +8,7 @@
 mod call;
 mod disfigure;
 mod fault;
+mod greet;
 mod handler;
 mod input;
 mod oneshot;
