@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::embedded;
 use crate::error::{Error, Result};
 use crate::rule::{self, Level};
+use crate::select::Named;
 use crate::step::Step;
 
 /// One case: what it proves, for whom, and the steps that prove it.
@@ -148,6 +149,14 @@ impl Case {
         }
         cases.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(cases)
+    }
+
+    /// By what it is selected.
+    pub fn named(&self) -> Named {
+        Named {
+            id: self.id.clone(),
+            rules: self.requires.clone(),
+        }
     }
 
     /// The strongest level among its rules: only a case of nothing but SHOULDs yields a warning.

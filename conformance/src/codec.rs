@@ -12,10 +12,12 @@ use crate::error::{Error, Result};
 use crate::expect::shortened;
 use crate::interrupt;
 use crate::judge::{self, report_of};
+use crate::known::KnownFailures;
 use crate::meaning;
 use crate::report::model::{CaseResult, SubjectInfo, Verdict};
 use crate::reproduce::quoted;
-use crate::runner::{Run, RunEvent};
+use crate::runner::{LEFT_OUT, Run, RunEvent};
+use crate::select::{Named, Selection};
 use crate::subject::launch::Stage;
 use crate::subject::{Subject, describe};
 use crate::vector::{Truth, Vector, vectors};
@@ -31,8 +33,11 @@ pub fn judge(options: &Codec) -> Result<u8> {
         .into_iter()
         .filter(|v| options.encoding.is_empty() || options.encoding.contains(&v.encoding))
         .collect();
-    let wanted = selected(options, &vectors)?;
-    let known = known(options, &vectors)?;
+    let names: Vec<Named> = vectors.iter().map(Vector::named).collect();
+    let selection = Selection::new(&options.run, &names)?;
+    let known = KnownFailures::read(options.run.known_failing.as_deref(), &names)?;
+    check_profiles(&options.run.profile, &vectors)?;
+    judge::check_report(&options.run)?;
     let cwd = std::env::current_dir().map_err(|e| {
         Error::not_judged(
             format!("the current folder can't be read: {e}"),
@@ -44,12 +49,15 @@ pub fn judge(options: &Codec) -> Result<u8> {
     let begin = Instant::now();
     let date = judge::now();
     let run = judge::observed(|to| {
-        let mut session = Session::new(&stage, options.run.timeout_scale, options, seed);
-        let mut run = session.run(&wanted, to);
-        for result in &mut run.results {
-            compare_with_known(result, &known);
-        }
-        run
+        let mut session = Session {
+            stage: &stage,
+            subject: None,
+            buffer: Vec::new(),
+            options,
+            seed,
+            known,
+        };
+        session.run(&vectors, &selection, to)
     });
     let subject = SubjectInfo {
         kind: "codec".to_owned(),
@@ -62,99 +70,21 @@ pub fn judge(options: &Codec) -> Result<u8> {
     judge::finish(&report, &options.run, run.interrupted)
 }
 
-/// The vectors that `--filter`, `--skip` and `--profile` leave.
-fn selected<'a>(options: &Codec, vectors: &'a [Vector]) -> Result<Vec<&'a Vector>> {
-    let run = &options.run;
-    let matches = |pattern: &str, v: &Vector| match globset::Glob::new(pattern) {
-        Ok(glob) if pattern.contains(['*', '?', '[', '{']) => {
-            let glob = glob.compile_matcher();
-            glob.is_match(&v.id) || v.rules().iter().any(|r| glob.is_match(r))
-        }
-        _ => {
-            let id = pattern.split('#').next().unwrap_or(pattern);
-            v.id.contains(id) || v.rules().iter().any(|r| r == id)
-        }
-    };
-    if let Some(pattern) = run
-        .filter
+fn profile(vector: &Vector) -> String {
+    format!("codec/{}", vector.encoding)
+}
+
+/// A profile that nothing belongs to would silently run nothing.
+fn check_profiles(wanted: &[String], vectors: &[Vector]) -> Result<()> {
+    match wanted
         .iter()
-        .chain(&run.skip)
-        .find(|p| !vectors.iter().any(|v| matches(p, v)))
+        .find(|name| !vectors.iter().any(|v| profile(v) == **name))
     {
-        return Err(Error::usage(
-            format!("`{pattern}` matches no vector and no rule that one breaks"),
-            "a pattern is a part of a name such as json/event-valid/minimal, a rule, or a glob",
-        ));
-    }
-    let profile = |v: &Vector| format!("codec/{}", v.encoding);
-    if let Some(name) = run
-        .profile
-        .iter()
-        .find(|p| !vectors.iter().any(|v| profile(v) == **p))
-    {
-        return Err(Error::usage(
+        None => Ok(()),
+        Some(name) => Err(Error::usage(
             format!("there is no profile `{name}` here"),
             "codecs have codec/json, codec/protobuf and codec/capnp",
-        ));
-    }
-    Ok(vectors
-        .iter()
-        .filter(|v| run.filter.is_empty() || run.filter.iter().any(|p| matches(p, v)))
-        .filter(|v| !run.skip.iter().any(|p| matches(p, v)))
-        .filter(|v| run.profile.is_empty() || run.profile.contains(&profile(v)))
-        .collect())
-}
-
-/// The vectors that are known to fail.
-fn known(options: &Codec, vectors: &[Vector]) -> Result<Vec<String>> {
-    let Some(file) = &options.run.known_failing else {
-        return Ok(Vec::new());
-    };
-    let text = std::fs::read_to_string(file).map_err(|e| {
-        Error::usage(
-            format!(
-                "the list of known failures {} can't be read: {e}",
-                file.display()
-            ),
-            "give a text file with a vector a line",
-        )
-    })?;
-    let lines: Vec<String> = text
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty() && !l.starts_with('#'))
-        .map(str::to_owned)
-        .collect();
-    match lines.iter().find(|l| {
-        !vectors
-            .iter()
-            .any(|v| v.id == l.split('#').next().unwrap_or(l))
-    }) {
-        Some(line) => Err(Error::usage(
-            format!(
-                "{} lists `{line}`, and there is no such vector",
-                file.display()
-            ),
-            "a report names them",
         )),
-        None => Ok(lines),
-    }
-}
-
-fn compare_with_known(result: &mut CaseResult, known: &[String]) {
-    if !known.iter().any(|k| *k == result.id || *k == result.case()) {
-        return;
-    }
-    match result.verdict {
-        Verdict::Fail => result.known_to_fail(),
-        Verdict::Pass => {
-            let line = result
-                .reproduce
-                .clone()
-                .unwrap_or_else(|| "faas-conformance codec".to_owned());
-            result.listed_and_passes(line);
-        }
-        _ => {}
     }
 }
 
@@ -163,9 +93,9 @@ struct Session<'a> {
     stage: &'a Stage,
     subject: Option<Subject>,
     buffer: Vec<u8>,
-    scale: f64,
     options: &'a Codec,
     seed: u64,
+    known: KnownFailures,
 }
 
 /// Why there is no answer.
@@ -175,59 +105,56 @@ enum NoAnswer {
     Suite(String),
 }
 
-impl<'a> Session<'a> {
-    fn new(stage: &'a Stage, scale: f64, options: &'a Codec, seed: u64) -> Session<'a> {
-        Session {
-            stage,
-            subject: None,
-            buffer: Vec::new(),
-            scale,
-            options,
-            seed,
-        }
-    }
-
-    fn run(&mut self, vectors: &[&Vector], to: &Sender<RunEvent>) -> Run {
-        let _ = to.send(RunEvent::Started(vectors.len()));
-        let mut results = Vec::new();
+impl Session<'_> {
+    fn run(&mut self, vectors: &[Vector], selection: &Selection, to: &Sender<RunEvent>) -> Run {
+        let (wanted, left_out): (Vec<&Vector>, Vec<&Vector>) = vectors
+            .iter()
+            .partition(|v| selection.takes(&v.named(), &profile(v), &[profile(v)].into()));
+        let mut results: Vec<CaseResult> = left_out
+            .into_iter()
+            .map(|v| self.not_run(v, LEFT_OUT))
+            .collect();
+        let _ = to.send(RunEvent::Started(wanted.len()));
         let mut silent = 0;
-        for vector in vectors {
+        for vector in wanted {
             if interrupt::raised() {
                 break;
             }
-            let result = if vector.stateful {
-                let reason = "only who remembers the messages before sees the defect; functions are judged by it, codecs are not";
-                CaseResult {
-                    reason: Some(reason.to_owned()),
-                    ..self.result(vector, Verdict::NotApplicable)
-                }
+            let mut result = if vector.stateful {
+                self.not_run(vector, STATEFUL)
             } else if silent >= 3 {
-                let reason =
-                    "not judged, because the codec left three requests in a row without an answer";
-                CaseResult {
-                    reason: Some(reason.to_owned()),
-                    ..self.result(vector, Verdict::NotApplicable)
-                }
+                self.not_run(
+                    vector,
+                    "the codec left three requests in a row without an answer",
+                )
             } else {
                 self.judge(vector)
             };
-            let unanswered = result.verdict == Verdict::Fail
-                && result
-                    .actual
-                    .as_ref()
-                    .is_some_and(|a| a.starts_with(NO_ANSWER));
+            let unanswered = result
+                .actual
+                .as_ref()
+                .is_some_and(|a| a.starts_with(NO_ANSWER));
             silent = if unanswered || silent >= 3 {
                 silent + 1
             } else {
                 0
             };
+            self.known.compare(&mut result, || self.again(vector));
             let _ = to.send(RunEvent::Finished(Box::new(result.clone())));
             results.push(result);
         }
+        results.sort_by(|a, b| a.id.cmp(&b.id));
         Run {
             results,
             producer: None,
             interrupted: interrupt::raised(),
+        }
+    }
+
+    fn not_run(&self, vector: &Vector, reason: &str) -> CaseResult {
+        CaseResult {
+            reason: Some(reason.to_owned()),
+            ..self.result(vector, Verdict::NotApplicable)
         }
     }
 
@@ -339,7 +266,8 @@ impl<'a> Session<'a> {
         subject.transcript.restart();
         let text = request.to_string();
         subject.write(format!("{text}\n").into_bytes(), false, Some(text));
-        let deadline = Instant::now() + Duration::from_secs_f64(ANSWER * self.scale);
+        let deadline =
+            Instant::now() + Duration::from_secs_f64(ANSWER * self.options.run.timeout_scale);
         loop {
             if let Some(end) = self.buffer.iter().position(|b| *b == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();
@@ -365,7 +293,10 @@ impl<'a> Session<'a> {
             let late = Instant::now() >= deadline && !self.buffer.contains(&b'\n');
             if late || self.buffer.len() > LONGEST {
                 let how = if late {
-                    format!("nothing for {:.1} s", ANSWER * self.scale)
+                    format!(
+                        "nothing for {:.1} s",
+                        ANSWER * self.options.run.timeout_scale
+                    )
                 } else {
                     "a line without end".to_owned()
                 };
@@ -380,16 +311,27 @@ impl<'a> Session<'a> {
         result.verdict = Verdict::Fail;
         result.expected = Some(expected);
         result.actual = Some(actual);
-        let mut words = vec!["faas-conformance".to_owned(), "codec".to_owned()];
-        words.extend([
-            "--filter".to_owned(),
-            vector.id.clone(),
-            "--seed".to_owned(),
-            self.seed.to_string(),
-            "--".to_owned(),
-        ]);
-        words.extend(self.options.command.iter().cloned());
-        result.reproduce = Some(quoted(&words));
+        result.reproduce = Some(self.again(vector));
+    }
+
+    fn again(&self, vector: &Vector) -> String {
+        let words = [
+            "faas-conformance",
+            "codec",
+            "--filter",
+            &vector.id,
+            "--seed",
+            &self.seed.to_string(),
+            "--",
+        ];
+        let command = self.options.command.iter().map(String::as_str);
+        quoted(
+            &words
+                .into_iter()
+                .chain(command)
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
     }
 
     fn attach(&self, result: &mut CaseResult) {
@@ -401,15 +343,15 @@ impl<'a> Session<'a> {
     }
 
     fn result(&self, vector: &Vector, verdict: Verdict) -> CaseResult {
-        let profile = format!("codec/{}", vector.encoding);
         CaseResult {
             level: "MUST".to_owned(),
-            ..CaseResult::new(vector.id.clone(), profile, vector.rules(), verdict)
+            ..CaseResult::new(vector.id.clone(), profile(vector), vector.rules(), verdict)
         }
     }
 }
 
 const NO_ANSWER: &str = "no answer: ";
+const STATEFUL: &str = "the defect shows only to whoever remembers the messages before: functions are judged by it, codecs are not";
 
 fn decode_request(vector: &Vector) -> Value {
     json!({"op": "decode", "encoding": vector.encoding.name(), "of": vector.shape, "bytes": BASE64.encode(&vector.bytes)})

@@ -15,7 +15,7 @@ use crate::report::model::{self, Counts, Report, SubjectInfo, Suite};
 use crate::report::progress::Progress;
 use crate::report::{self, Format, human};
 use crate::runner::{self, Run, Settings};
-use crate::select::Selection;
+use crate::select::{Named, Selection};
 use crate::target::Claim;
 
 /// The specification that this suite judges by.
@@ -24,6 +24,7 @@ pub const SPEC: &str = "1.0-draft";
 /// Judges a function or a library's probe; gives the exit status.
 pub fn judge(options: &Judge, kind: Kind) -> Result<u8> {
     let cases = cases(options.run.cases.as_deref())?;
+    let names: Vec<Named> = cases.iter().map(Case::named).collect();
     let seed = seed(&options.run);
     let claim = claimed::claim(options, kind, seed)?;
     let settings = Settings {
@@ -31,15 +32,11 @@ pub fn judge(options: &Judge, kind: Kind) -> Result<u8> {
         jobs: jobs(&options.run),
         scale: options.run.timeout_scale,
         seed,
-        selection: Selection::new(
-            &options.run.filter,
-            &options.run.skip,
-            &options.run.profile,
-            &cases,
-        )?,
-        known: known(&options.run, &cases)?,
+        selection: Selection::new(&options.run, &names)?,
+        known: KnownFailures::read(options.run.known_failing.as_deref(), &names)?,
     };
     check_profiles(&options.run.profile, &claim, &cases)?;
+    check_report(&options.run)?;
     let begin = Instant::now();
     let date = now();
     let run = observed(|to| runner::run(&claim, &cases, &settings, to));
@@ -172,14 +169,21 @@ pub fn jobs(options: &RunOptions) -> usize {
     }
 }
 
-/// The list of known failures that was given, if any.
-pub fn known(options: &RunOptions, cases: &[Case]) -> Result<KnownFailures> {
-    options
-        .known_failing
-        .as_deref()
-        .map_or(Ok(KnownFailures::default()), |file| {
-            KnownFailures::read(file, cases)
-        })
+/// Whether the report can be written, before there is one to lose.
+pub fn check_report(options: &RunOptions) -> Result<()> {
+    let Some(file) = &options.report else {
+        return Ok(());
+    };
+    let opened = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file);
+    opened.map(drop).map_err(|e| {
+        Error::usage(
+            format!("the report {} can't be written: {e}", file.display()),
+            "give --report a file in a folder that exists",
+        )
+    })
 }
 
 /// The time, to the second, in UTC.

@@ -61,6 +61,9 @@ struct Runner<'a> {
     interrupted: std::sync::atomic::AtomicBool,
 }
 
+/// Why a case that concerns the subject was not run.
+pub const LEFT_OUT: &str = "left out by --filter, --skip or --profile";
+
 /// One case on one target.
 #[derive(Clone, Copy)]
 struct Job<'a> {
@@ -95,13 +98,21 @@ impl Runner<'_> {
         for target in self.claim.targets() {
             for case in cases.iter().filter(|case| self.concerns(case, target)) {
                 let job = Job { case, target };
-                match self.claim.lacks(case) {
+                let profiles = self.claim.profiles(case, target);
+                if let Some(reason) = self.claim.lacks(case) {
                     // It counts for no profile but the mode's: the others were not claimed.
-                    Some(reason) => results.push(self.tell(CaseResult {
+                    results.push(CaseResult {
                         profiles: [target.profile()].into(),
                         ..self.not_applicable(job, reason)
-                    })),
-                    None => jobs.push(job),
+                    });
+                } else if self
+                    .settings
+                    .selection
+                    .takes(&case.named(), &target.profile(), &profiles)
+                {
+                    jobs.push(job);
+                } else {
+                    results.push(self.not_applicable(job, LEFT_OUT.to_owned()));
                 }
             }
         }
@@ -162,7 +173,7 @@ impl Runner<'_> {
         })
     }
 
-    /// Whether a case is meant for this subject in this mode and encoding, and was asked for.
+    /// Whether a case is meant for this subject in this mode and encoding.
     fn concerns(&self, case: &Case, target: Target) -> bool {
         let kind = case.subject == Kind::Function || self.settings.kind == Kind::Sdk;
         let encoded = target.mode == libfaas::Mode::Binary
@@ -171,10 +182,7 @@ impl Runner<'_> {
                 .as_ref()
                 .is_none_or(|e| e.contains(&target.encoding))
                 && has_bytes(&case.steps, target);
-        let profiles = self.claim.profiles(case, target);
-        kind && case.modes.contains(&target.mode)
-            && encoded
-            && self.settings.selection.takes(case, target, &profiles)
+        kind && case.modes.contains(&target.mode) && encoded
     }
 
     /// A crash of the suite is its own fault, and costs one case.
@@ -215,7 +223,10 @@ impl Runner<'_> {
                 result.reason = Some("the suite was interrupted".to_owned());
             }
         }
-        self.compare_with_known(&mut result, job);
+        let id = result.id.clone();
+        self.settings.known.compare(&mut result, || {
+            reproduce::line(self.claim, self.settings, &id)
+        });
         result
     }
 
@@ -267,19 +278,6 @@ impl Runner<'_> {
         }
     }
 
-    fn compare_with_known(&self, result: &mut CaseResult, job: Job<'_>) {
-        if !self.settings.known.contains(&job.case.id, &result.id) {
-            return;
-        }
-        match result.verdict {
-            Verdict::Fail | Verdict::Warn => result.known_to_fail(),
-            Verdict::Pass => {
-                result.listed_and_passes(reproduce::line(self.claim, self.settings, &result.id));
-            }
-            _ => {}
-        }
-    }
-
     fn not_applicable(&self, job: Job<'_>, reason: String) -> CaseResult {
         CaseResult {
             reason: Some(reason),
@@ -309,7 +307,7 @@ impl Runner<'_> {
 }
 
 fn not_judged(by: &str) -> String {
-    format!("not judged, because {by} failed")
+    format!("{by} failed, and nothing can be judged without it")
 }
 
 /// Whether a case's `raw` steps have bytes for the encoding.

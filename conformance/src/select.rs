@@ -4,9 +4,17 @@ use std::collections::BTreeSet;
 
 use globset::{Glob, GlobMatcher};
 
-use crate::case::Case;
+use crate::cli::RunOptions;
 use crate::error::{Error, Result};
-use crate::target::Target;
+
+/// What can be selected: a case or a vector, by its identifier and the rules that it tests.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// The identifier.
+    pub id: String,
+    /// The rules.
+    pub rules: Vec<String>,
+}
 
 /// Which cases to run. Empty lists take everything.
 #[derive(Debug, Default)]
@@ -18,99 +26,140 @@ pub struct Selection {
 
 #[derive(Debug)]
 struct Pattern {
-    text: String,
-    /// Part of a name, if it has none of a glob's characters and is no whole name.
+    name: String,
+    /// What stands behind a `#`: the mode and encoding.
+    profile: Option<String>,
     matcher: Matcher,
 }
 
 #[derive(Debug)]
 enum Matcher {
-    Exact,
+    Whole,
+    /// Part of a name, if it has none of a glob's characters and is no whole name.
     Part,
     Glob(GlobMatcher),
 }
 
 impl Selection {
-    /// Reads the options. A pattern that matches no case is an error: it would silently run nothing, or everything.
-    pub fn new(
-        filter: &[String],
-        skip: &[String],
-        profiles: &[String],
-        cases: &[Case],
-    ) -> Result<Selection> {
-        let selection = Selection {
-            filter: filter
+    /// Reads the options. A pattern that matches nothing is an error: it would silently run nothing, or everything.
+    pub fn new(options: &RunOptions, all: &[Named]) -> Result<Selection> {
+        let read = |texts: &[String]| {
+            texts
                 .iter()
-                .map(|text| Pattern::new(text, cases))
-                .collect::<Result<_>>()?,
-            skip: skip
-                .iter()
-                .map(|text| Pattern::new(text, cases))
-                .collect::<Result<_>>()?,
-            profiles: profiles.to_vec(),
+                .map(|text| Pattern::new(text, all))
+                .collect::<Result<_>>()
         };
-        for pattern in selection.filter.iter().chain(&selection.skip) {
-            if !cases.iter().any(|case| pattern.matches(case, None)) {
-                return Err(Error::usage(
-                    format!("`{}` matches no case and no rule", pattern.text),
-                    "`faas-conformance list` names them; a pattern is a whole name, a part of one, or a glob such as 'messages/*'",
-                ));
-            }
-        }
-        Ok(selection)
+        Ok(Selection {
+            filter: read(&options.filter)?,
+            skip: read(&options.skip)?,
+            profiles: options.profile.clone(),
+        })
     }
 
-    /// Whether to run a case on a target.
-    pub fn takes(&self, case: &Case, target: Target, profiles: &BTreeSet<String>) -> bool {
-        let among = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(case, Some(target)));
+    /// Whether to run something in this mode and encoding, where it counts for these profiles.
+    pub fn takes(&self, named: &Named, target: &str, profiles: &BTreeSet<String>) -> bool {
+        let among = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(named, target));
         let profiled =
             self.profiles.is_empty() || self.profiles.iter().any(|p| profiles.contains(p));
         profiled && (self.filter.is_empty() || among(&self.filter)) && !among(&self.skip)
     }
-
-    /// Whether every case that applies is run.
-    pub fn is_everything(&self) -> bool {
-        self.filter.is_empty() && self.skip.is_empty() && self.profiles.is_empty()
-    }
 }
 
 impl Pattern {
-    fn new(text: &str, cases: &[Case]) -> Result<Pattern> {
-        let name = text.split('#').next().unwrap_or(text);
-        let matcher = if cases
+    fn new(text: &str, all: &[Named]) -> Result<Pattern> {
+        let (name, profile) = match text.split_once('#') {
+            Some((name, profile)) => (name, Some(profile.to_owned())),
+            None => (text, None),
+        };
+        let matcher = if all
             .iter()
-            .any(|c| c.id == name || c.requires.iter().any(|r| r == name))
+            .any(|n| n.id == name || n.rules.iter().any(|r| r == name))
         {
-            Matcher::Exact
+            Matcher::Whole
         } else if name.contains(['*', '?', '[', '{']) {
             let glob = Glob::new(name).map_err(|e| {
                 Error::usage(
                     format!("`{text}` is no glob: {e}"),
-                    "see `faas-conformance help function`",
+                    "quote what a shell would expand",
                 )
             })?;
             Matcher::Glob(glob.compile_matcher())
         } else {
             Matcher::Part
         };
-        Ok(Pattern {
-            text: text.to_owned(),
+        let pattern = Pattern {
+            name: name.to_owned(),
+            profile,
             matcher,
-        })
+        };
+        if !all.iter().any(|named| pattern.matches_name(named)) {
+            return Err(Error::usage(
+                format!("`{text}` matches no case and no rule"),
+                "`faas-conformance list` names them; a pattern is a whole name, a part of one, or a glob such as 'messages/*'",
+            ));
+        }
+        Ok(pattern)
     }
 
-    fn matches(&self, case: &Case, target: Option<Target>) -> bool {
-        let (name, profile) = match self.text.split_once('#') {
-            Some((name, profile)) => (name, Some(profile)),
-            None => (self.text.as_str(), None),
-        };
-        let profiled = profile.is_none_or(|p| target.is_none_or(|t| t.profile() == p));
-        let mut names = std::iter::once(&case.id).chain(&case.requires);
-        profiled
-            && names.any(|candidate| match &self.matcher {
-                Matcher::Exact => candidate == name,
-                Matcher::Part => candidate.contains(name),
+    fn matches(&self, named: &Named, target: &str) -> bool {
+        self.profile
+            .as_ref()
+            .is_none_or(|profile| profile == target)
+            && self.matches_name(named)
+    }
+
+    fn matches_name(&self, named: &Named) -> bool {
+        std::iter::once(&named.id)
+            .chain(&named.rules)
+            .any(|candidate| match &self.matcher {
+                Matcher::Whole => *candidate == self.name,
+                Matcher::Part => candidate.contains(&self.name),
                 Matcher::Glob(glob) => glob.is_match(candidate),
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(pattern: &str) -> Vec<&'static str> {
+        let all = [
+            ("messages/end", "stream-end"),
+            ("messages/end-once", "stream-end-once"),
+            ("modes/one", "oneshot"),
+        ];
+        let all: Vec<Named> = all
+            .iter()
+            .map(|(id, rule)| Named {
+                id: (*id).to_owned(),
+                rules: vec![(*rule).to_owned()],
+            })
+            .collect();
+        let pattern = Pattern::new(pattern, &all).expect("it matches something");
+        let short = |named: &Named| {
+            ["end", "end-once", "one"]
+                .into_iter()
+                .find(|s| named.id.ends_with(&format!("/{s}")))
+        };
+        all.iter()
+            .filter(|n| pattern.matches(n, "stream/json"))
+            .filter_map(short)
+            .collect()
+    }
+
+    #[test]
+    fn whole_names_parts_and_globs() {
+        assert_eq!(
+            taken("messages/end"),
+            ["end"],
+            "a whole name is no part of another"
+        );
+        assert_eq!(taken("stream-end-once"), ["end-once"], "a rule's name");
+        assert_eq!(taken("messages"), ["end", "end-once"]);
+        assert_eq!(taken("m*/*one"), ["one"]);
+        assert_eq!(taken("messages/end#stream/json"), ["end"]);
+        assert!(taken("messages/end#stream/capnp").is_empty());
+        assert!(Pattern::new("nothing-like-it", &[]).is_err());
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::embedded;
 use crate::error::{Error, Result};
+use crate::select::Named;
 
 /// Bytes, and what they mean or which rule they break.
 #[derive(Clone, Debug)]
@@ -125,6 +126,14 @@ impl Vector {
             Truth::Breaks(rule) => &[rule.as_str(), "codec-reject-invalid", "codec-survives"],
         };
         rules.iter().map(|rule| (*rule).to_owned()).collect()
+    }
+
+    /// By what it is selected.
+    pub fn named(&self) -> Named {
+        Named {
+            id: self.id.clone(),
+            rules: self.rules(),
+        }
     }
 
     /// Whether its meaning can be encoded: an invalid event in a stream can only be decoded.

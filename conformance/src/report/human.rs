@@ -88,24 +88,6 @@ pub fn finding(result: &CaseResult, out: &mut dyn Write) -> io::Result<()> {
 
 /// The verdict per profile, and what else has to be said.
 pub fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for result in report
-        .results
-        .iter()
-        .filter(|r| r.verdict == Verdict::NotApplicable)
-    {
-        if let Some(reason) = result
-            .reason
-            .as_deref()
-            .filter(|r| r.starts_with("not judged"))
-        {
-            *reasons.entry(reason).or_default() += 1;
-        }
-    }
-    for (reason, count) in reasons {
-        let cases = if count == 1 { "case was" } else { "cases were" };
-        writeln!(out, "{count} other {cases} {reason}.\n")?;
-    }
     let subject = &report.subject;
     let name = subject.name.as_deref().unwrap_or_default();
     writeln!(
@@ -123,6 +105,10 @@ pub fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for profile in &report.profiles {
         profile_line(profile, width, out)?;
     }
+    for (reason, count) in not_run(report) {
+        let cases = if count == 1 { "case" } else { "cases" };
+        writeln!(out, "  {DIM}{count} {cases} not run: {reason}{DIM:#}")?;
+    }
     writeln!(
         out,
         "{DIM}FSI {}, {} {}, seed {}, {}, {:.1} s{DIM:#}",
@@ -133,6 +119,21 @@ pub fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         report.date,
         report.duration_ms as f64 / 1000.0
     )
+}
+
+/// Why cases were not run, and how many.
+fn not_run(report: &Report) -> BTreeMap<&str, usize> {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for result in report
+        .results
+        .iter()
+        .filter(|r| r.verdict == Verdict::NotApplicable)
+    {
+        *reasons
+            .entry(result.reason.as_deref().unwrap_or_default())
+            .or_default() += 1;
+    }
+    reasons
 }
 
 fn profile_line(profile: &Profile, width: usize, out: &mut dyn Write) -> io::Result<()> {

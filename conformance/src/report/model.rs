@@ -279,7 +279,7 @@ impl Counts {
             (self.warn, "warned"),
             (self.known_fail, "known to fail"),
             (self.error, "not judged by an error"),
-            (self.not_applicable, "not applicable or not judged"),
+            (self.not_applicable, "not run"),
         ]
         .into_iter()
         .filter(|(n, _)| *n > 0)
@@ -313,21 +313,6 @@ impl CaseResult {
             exit: None,
             reproduce: None,
         }
-    }
-
-    /// It failed, and was listed.
-    pub fn known_to_fail(&mut self) {
-        self.verdict = Verdict::KnownFail;
-        self.reason = Some("it is on the list of known failures".to_owned());
-    }
-
-    /// It passed, and was listed: the list would outlive the faults that it excuses.
-    pub fn listed_and_passes(&mut self, reproduce: String) {
-        self.verdict = Verdict::Fail;
-        self.reason = Some("it is on the list of known failures, and passes".to_owned());
-        self.expected = Some("a failure, because it is on the list of known failures".to_owned());
-        self.actual = Some("it passes: take it off the list".to_owned());
-        self.reproduce = Some(reproduce);
     }
 
     /// The case, without the mode and encoding.
