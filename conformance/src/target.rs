@@ -107,7 +107,7 @@ impl Claim {
         }
         if let Some(n) = needs.concurrency_at_most.filter(|n| self.concurrency > *n) {
             return Some(format!(
-                "is about a concurrency of at most {n}, the subject claims {}",
+                "needs a concurrency of at most {n}, the subject claims {}",
                 self.concurrency
             ));
         }
@@ -118,10 +118,10 @@ impl Claim {
         }
         match needs.pipeline {
             Some(true) if self.stages.len() < 2 => {
-                Some("is about pipelines, and the subject is one process".to_owned())
+                Some("needs a pipeline, and the subject is one process".to_owned())
             }
             Some(false) if self.stages.len() > 1 => {
-                Some("is about one process, and the subject is a pipeline".to_owned())
+                Some("needs one process, and the subject is a pipeline".to_owned())
             }
             _ => None,
         }

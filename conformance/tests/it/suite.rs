@@ -83,7 +83,7 @@ pub(crate) fn filters() -> insta::Settings {
     settings.add_filter(r"\(pid \d+\)", "(pid N)");
     settings.add_filter(r"\d+ MiB", "N MiB");
     settings.add_filter(r"\d+ lines before", "N lines before");
-    settings.add_filter(r"\d+ other cases", "N other cases");
-    settings.add_filter(r"\d+ not applicable", "N not applicable");
+    settings.add_filter(r"\d+ not run", "N not run");
+    settings.add_filter(r"\d+ cases? not run", "N cases not run");
     settings
 }
