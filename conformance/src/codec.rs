@@ -112,7 +112,10 @@ impl Session<'_> {
             .partition(|v| selection.takes(&v.named(), &profile(v), &[profile(v)].into()));
         let mut results: Vec<CaseResult> = left_out
             .into_iter()
-            .map(|v| self.not_run(v, LEFT_OUT))
+            .map(|v| CaseResult {
+                profiles: Default::default(),
+                ..self.not_run(v, LEFT_OUT)
+            })
             .collect();
         let _ = to.send(RunEvent::Started(wanted.len()));
         let mut silent = 0;

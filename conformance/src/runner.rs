@@ -112,7 +112,11 @@ impl Runner<'_> {
                 {
                     jobs.push(job);
                 } else {
-                    results.push(self.not_applicable(job, LEFT_OUT.to_owned()));
+                    // It says nothing of a profile, neither for nor against.
+                    results.push(CaseResult {
+                        profiles: Default::default(),
+                        ..self.not_applicable(job, LEFT_OUT.to_owned())
+                    });
                 }
             }
         }
