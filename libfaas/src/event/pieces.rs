@@ -9,8 +9,8 @@ use crate::error::{Rule, quote};
 impl Event {
     /// Cuts the data after at most `inline` bytes: the event to write first, with `more`, and the
     /// bytes to write in chunks. Text is cut between characters. JSON data goes as the characters of
-    /// its text, under an explicit content type. None for data that has no pieces, which is
-    /// Protobuf data and none at all.
+    /// its text, under an explicit content type; no data as binary data of no bytes. None for Protobuf
+    /// data, which has no pieces.
     ///
     /// ```
     /// use libfaas::Event;
@@ -22,7 +22,8 @@ impl Event {
     /// # Ok::<(), libfaas::InvalidEvent>(())
     /// ```
     pub fn split(&self, inline: usize) -> Option<(Event, Bytes)> {
-        let (first, rest) = match self.data()? {
+        let none = Data::Binary(Bytes::new());
+        let (first, rest) = match self.data().unwrap_or(&none) {
             Data::Binary(bytes) => {
                 let at = inline.min(bytes.len());
                 (Data::Binary(bytes.slice(..at)), bytes.slice(at..))

@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::event::Piece as Part;
-use crate::{Code, Data, Encoding, Event, Status};
+use crate::{Code, Data, Event, Status};
 
 /// A step of a call's input, or of a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +36,8 @@ impl Piece {
 pub(super) struct Assembly {
     limit: usize,
     event: Option<Event>,
-    data: Vec<u8>,
+    /// The data that came in chunks.
+    rest: Vec<u8>,
 }
 
 impl Assembly {
@@ -45,7 +45,7 @@ impl Assembly {
         Assembly {
             limit,
             event: None,
-            data: Vec::new(),
+            rest: Vec::new(),
         }
     }
 
@@ -54,69 +54,39 @@ impl Assembly {
         let more = match piece {
             Piece::Event { event, more: false } => return Ok(Some(event)),
             Piece::Event { event, more } => {
-                self.data = event
-                    .data()
-                    .map_or_else(Vec::new, |data| data.as_bytes().to_vec());
+                self.rest.clear();
                 self.event = Some(event);
                 more
             }
             Piece::Chunk { bytes, more } => {
-                self.data.extend_from_slice(&bytes);
+                self.rest.extend_from_slice(&bytes);
                 more
             }
         };
-        if self.data.len() > self.limit {
+        let inline = self.event.as_ref().and_then(Event::data);
+        if inline.map_or(0, |data| data.as_bytes().len()) + self.rest.len() > self.limit {
             let message = format!("the event's data is larger than {} bytes", self.limit);
             return Err(Status::new(Code::ResourceExhausted, message));
         }
         let Some(event) = self.event.take_if(|_| !more) else {
             return Ok(None);
         };
-        let data = std::mem::take(&mut self.data);
-        let invalid = |reason: String| Status::new(Code::InvalidArgument, reason);
-        let data = match event.data() {
-            Some(Data::Text(_)) => Data::Text(String::from_utf8(data).map_err(|error| {
-                invalid(format!(
-                    "the pieces of the event's text are not UTF-8: {} (rule chunk-text)",
-                    error.utf8_error()
-                ))
-            })?),
-            _ => Data::Binary(data.into()),
-        };
-        event
-            .to_builder()
-            .data(data)
-            .build()
+        let whole = event.complete(&std::mem::take(&mut self.rest));
+        whole
             .map(Some)
-            .map_err(|error| invalid(error.to_string()))
+            .map_err(|error| Status::new(Code::InvalidArgument, error.to_string()))
     }
 }
 
 /// The event as it begins, to be followed by pieces of its data: binary unless it has text.
 pub(super) fn first(event: Event) -> Result<Event, Status> {
-    let data = match event.data() {
-        None => Data::Binary(Bytes::new()),
-        Some(Data::Binary(_) | Data::Text(_)) => return Ok(event),
-        Some(Data::Json(json)) => Data::Text(json.as_str().to_owned()),
-        Some(Data::Proto { .. }) => return Err(not_in_pieces()),
-    };
-    Ok(begin(&event, data)?)
+    let all = event.split(usize::MAX);
+    all.map(|(first, _)| first).ok_or_else(not_in_pieces)
 }
 
 /// An event in pieces: how it begins, and all of its data.
-pub(super) fn split(event: &Event, encoding: Encoding) -> Result<(Event, Bytes), Status> {
-    let (mut empty, data) = match event.data() {
-        None => (Data::Binary(Bytes::new()), Bytes::new()),
-        Some(Data::Binary(bytes)) => (Data::Binary(Bytes::new()), bytes.clone()),
-        Some(Data::Text(text)) => (Data::Text(String::new()), text.clone().into()),
-        Some(Data::Json(json)) => (Data::Text(String::new()), json.as_str().to_owned().into()),
-        Some(Data::Proto { .. }) => return Err(not_in_pieces()),
-    };
-    if encoding == Encoding::Json && is_json(event) {
-        // A JSON message has no place for half a JSON value, so it is written as bytes there.
-        empty = Data::Binary(Bytes::new());
-    }
-    Ok((begin(event, empty)?, data))
+pub(super) fn split(event: &Event) -> Result<(Event, Bytes), Status> {
+    event.split(0).ok_or_else(not_in_pieces)
 }
 
 /// Whether the data is JSON, or will be once it is whole.
@@ -127,17 +97,6 @@ pub(super) fn is_json(event: &Event) -> bool {
         Some(Data::Text(_)) => json_type,
         _ => false,
     }
-}
-
-fn begin(event: &Event, data: Data) -> Result<Event, crate::InvalidEvent> {
-    let json = matches!(event.data(), Some(Data::Json(_))) && event.datacontenttype().is_none();
-    let builder = event.to_builder().data(data);
-    let builder = if json {
-        builder.datacontenttype("application/json")
-    } else {
-        builder
-    };
-    builder.build_piece(Part::First)
 }
 
 fn not_in_pieces() -> Status {

@@ -4,6 +4,9 @@ mod function;
 mod json;
 mod manifest;
 mod meaning;
+mod properties;
+mod rules;
 #[cfg(feature = "cloudevents-sdk")]
 mod sdk;
 mod vectors;
+mod views;

@@ -90,7 +90,7 @@ impl StreamPort {
     }
 
     fn send_pieces(&self, event: &Event, last: bool) -> Result<(), Status> {
-        let (first, data) = split(event, self.shared.settings.encoding)?;
+        let (first, data) = split(event)?;
         self.send_piece(
             Message {
                 event: Some(first),
@@ -104,7 +104,7 @@ impl StreamPort {
 
     /// Writes the beginning of an event whose data is not complete, and too large for one message.
     fn begin_in_pieces(&self, event: &Event) -> Result<(), Status> {
-        let (first, data) = split(event, self.shared.settings.encoding)?;
+        let (first, data) = split(event)?;
         self.send_piece(
             Message {
                 event: Some(first),
