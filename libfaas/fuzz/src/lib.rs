@@ -1,4 +1,4 @@
-//! What must hold for every input, whatever it is: shared by the properties here and by the fuzz targets.
+//! What must hold for every input, whatever it is: one function for each kind of input, called by the fuzz targets.
 
 use libfaas::{
     DataView, Encoding, Environment, Event, EventDecoder, EventView, Limits, Manifest,
@@ -6,7 +6,7 @@ use libfaas::{
 };
 
 /// Small limits, so that short inputs reach them.
-pub(crate) fn limits() -> Limits {
+pub fn limits() -> Limits {
     Limits {
         max_message_bytes: 4096,
         ..Limits::default()
@@ -14,7 +14,7 @@ pub(crate) fn limits() -> Limits {
 }
 
 /// Everything a stream of messages holds, up to its end or its fault, read in pieces cut at `cuts`.
-pub(crate) fn messages(
+pub fn messages(
     encoding: Encoding,
     bytes: &[u8],
     cuts: &[usize],
@@ -38,7 +38,7 @@ pub(crate) fn messages(
 }
 
 /// As [`messages`], for a stream of event documents. An invalid event does not end it.
-pub(crate) fn events(
+pub fn events(
     encoding: Encoding,
     bytes: &[u8],
     cuts: &[usize],
@@ -91,7 +91,7 @@ fn fault(violation: &Violation) -> (&str, u64) {
 }
 
 /// Any chunking of the bytes yields the same messages, and what was read is the same after it was written again.
-pub(crate) fn message_stream(encoding: Encoding, bytes: &[u8], cuts: &[usize]) {
+pub fn message_stream(encoding: Encoding, bytes: &[u8], cuts: &[usize]) {
     let (read, end) = messages(encoding, bytes, &[]);
     let (in_pieces, end_in_pieces) = messages(encoding, bytes, cuts);
     assert_eq!(read, in_pieces);
@@ -115,7 +115,7 @@ pub(crate) fn message_stream(encoding: Encoding, bytes: &[u8], cuts: &[usize]) {
 }
 
 /// The same for event documents; and each survives in every other encoding what that can carry.
-pub(crate) fn event_stream(encoding: Encoding, bytes: &[u8], cuts: &[usize]) {
+pub fn event_stream(encoding: Encoding, bytes: &[u8], cuts: &[usize]) {
     let whole = events(encoding, bytes, &[]);
     assert_eq!(whole, events(encoding, bytes, cuts));
     for event in whole.into_iter().flatten() {
@@ -127,7 +127,7 @@ pub(crate) fn event_stream(encoding: Encoding, bytes: &[u8], cuts: &[usize]) {
 
 /// Written in an encoding and read again, an event is what it was as far as the encoding can tell: a second crossing
 /// changes nothing more, and an encoding that can tell everything changes nothing at all.
-pub(crate) fn crosses(event: &Event, encoding: Encoding) {
+pub fn crosses(event: &Event, encoding: Encoding) {
     let once = through(event, encoding);
     assert_eq!(once, through(&once, encoding));
     assert_eq!(
@@ -160,7 +160,7 @@ fn through(event: &Event, encoding: Encoding) -> Event {
 }
 
 /// A view and an overlay of any bytes agree with the decoder wherever that reads them.
-pub(crate) fn view(encoding: Encoding, bytes: &[u8]) {
+pub fn view(encoding: Encoding, bytes: &[u8]) {
     let decoded = Event::decode(bytes.to_vec(), encoding, &limits());
     let view = match encoding {
         Encoding::Protobuf => EventView::protobuf(bytes),
@@ -209,7 +209,7 @@ pub(crate) fn view(encoding: Encoding, bytes: &[u8]) {
 }
 
 /// A manifest is read or refused.
-pub(crate) fn manifest(text: &str) {
+pub fn manifest(text: &str) {
     for read in [Manifest::from_yaml(text), Manifest::from_json(text)] {
         if let Err(error) = read {
             assert!(!error.to_string().is_empty());
@@ -218,7 +218,7 @@ pub(crate) fn manifest(text: &str) {
 }
 
 /// What a host may set, a function reads back.
-pub(crate) fn environment(variables: &[(&str, &str)]) {
+pub fn environment(variables: &[(&str, &str)]) {
     let Ok(environment) = Environment::from_vars(variables.iter().copied()) else {
         return;
     };

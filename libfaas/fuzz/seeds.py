@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Writes the test vectors into the corpus of each target, where cargo-fuzz starts from."""
+import json, pathlib
+
+here = pathlib.Path(__file__).parent
+vectors = here.parent.parent / "schemas/vectors"
+counts = {}
+
+def seed(target, name, data):
+    folder = here / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+    counts[target] = counts.get(target, 0) + 1
+
+for file in sorted(vectors.glob("*/*.json")):
+    encoding = file.parent.name
+    for vector in json.loads(file.read_text()):
+        if "bytes" not in vector and "text" not in vector:
+            continue
+        data = bytes.fromhex(vector["bytes"]) if "bytes" in vector else vector["text"].encode()
+        name = f"{file.stem}-{vector['name']}".replace("/", "_")[:120]
+        for target in (f"messages_{encoding}", f"events_{encoding}"):
+            seed(target, name, b"\x05" + data)
+        if encoding != "json":
+            seed("view", name, bytes([encoding == "capnp"]) + data)
+for file in sorted((here.parent.parent / "examples").glob("*/*/function.*")):
+    seed("manifest", file.parent.name, file.read_bytes())
+seed("environment", "stream", b"FAAS_MODE=stream\nFAAS_ENCODING=protobuf\nFAAS_CONCURRENCY=4\nFAAS_FEATURES=chunks\n")
+seed("environment", "binary", b"FAAS_MODE=binary\nFAAS_INVOCATION_ID=a\nFAAS_ATTEMPT=1\nFAAS_DEADLINE_MS=1\nTRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\nFAAS_X_A=b\n")
+for target, count in sorted(counts.items()):
+    print(f"{target}: {count} seeds")
