@@ -6,14 +6,15 @@ use crate::error::{Rule, Violation, quote};
 /// Finds from its first bytes a stream that does not start with a hello, so that a banner is
 /// quoted at once and not waited on as a length.
 pub(super) fn check_start(encoding: Encoding, start: &[u8], offset: u64) -> Result<(), Violation> {
+    // Looked at again with every piece that comes, so no more than a banner's length.
+    let start = &start[..start.len().min(1024)];
     let wrong = match encoding {
         Encoding::Json => {
-            let first = start
-                .iter()
-                .find(|b| !matches!(b, b' ' | b'\t' | b'\r' | b'\n'));
+            let blank = |b: &&u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n');
+            let line = &start[start.iter().take_while(blank).count()..];
             // A byte order mark has a rule of its own, and half of one may still become it.
-            first.is_some_and(|&b| b != b'{')
-                && !b"\xEF\xBB\xBF".starts_with(&start[..start.len().min(3)])
+            line.first().is_some_and(|&b| b != b'{')
+                && !b"\xEF\xBB\xBF".starts_with(&line[..line.len().min(3)])
         }
         Encoding::Protobuf => {
             let length = start.iter().take_while(|&&b| b >= 0x80).count() + 1;
