@@ -16,7 +16,6 @@ use super::Received;
 use crate::event::Piece;
 use crate::{Event, Violation};
 
-pub(super) use event::timestamp;
 pub(super) use write::{event as write_event, message as write_message};
 
 /// Reads one `CloudEvent`.

@@ -1,9 +1,11 @@
 //! A borrowed event: read where it stands, without allocating.
 
+use bytes::Bytes;
+
 use super::{capnp, protobuf};
 use crate::error::{Rule, Violation};
 use crate::event::check_specversion;
-use crate::{InvalidEvent, Limits};
+use crate::{AttributeValue, Data, InvalidEvent, Limits, Timestamp};
 
 /// An event in Protobuf or Cap'n Proto, read in place: nothing is copied and nothing allocated.
 ///
@@ -97,6 +99,29 @@ pub enum ValueView<'a> {
     },
 }
 
+impl ValueView<'_> {
+    /// The value on its own, its bytes shared with `whole`, which it was borrowed from.
+    pub(super) fn owned(self, name: &str, whole: &Bytes) -> Result<AttributeValue, InvalidEvent> {
+        Ok(match self {
+            ValueView::Boolean(value) => AttributeValue::Boolean(value),
+            ValueView::Integer(value) => AttributeValue::Integer(value),
+            ValueView::String(text) => AttributeValue::String(text.to_owned()),
+            ValueView::Binary(bytes) => AttributeValue::Binary(whole.slice_ref(bytes)),
+            ValueView::Uri(text) => AttributeValue::Uri(text.to_owned()),
+            ValueView::UriRef(text) => AttributeValue::UriRef(text.to_owned()),
+            ValueView::Timestamp { seconds, nanos } => {
+                let moment = u32::try_from(nanos).ok();
+                let moment = moment.and_then(|nanos| Timestamp::from_unix(seconds, nanos));
+                AttributeValue::Timestamp(moment.ok_or_else(|| {
+                    let expected = "a time in the years 1 to 9999 with 0 to 999999999 nanoseconds";
+                    let came = format!("{seconds} s and {nanos} ns");
+                    InvalidEvent::new(Rule::ProtobufTime, name, expected, came)
+                })?)
+            }
+        })
+    }
+}
+
 /// An event's data, borrowed from its encoding. JSON data is text here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataView<'a> {
@@ -111,6 +136,20 @@ pub enum DataView<'a> {
         /// The encoded message.
         value: &'a [u8],
     },
+}
+
+impl DataView<'_> {
+    /// The data on its own, its bytes shared with `whole`, which it was borrowed from.
+    pub(super) fn owned(self, whole: &Bytes) -> Data {
+        match self {
+            DataView::Binary(bytes) => Data::Binary(whole.slice_ref(bytes)),
+            DataView::Text(text) => Data::Text(text.to_owned()),
+            DataView::Proto { type_url, value } => Data::Proto {
+                type_url: type_url.to_owned(),
+                value: whole.slice_ref(value),
+            },
+        }
+    }
 }
 
 /// Whether an event has what every event has.

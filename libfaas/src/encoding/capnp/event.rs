@@ -6,11 +6,10 @@ use bytes::Bytes;
 use faas_schemas::fsi_capnp::{attribute, event};
 
 use super::{malformed, text, unknown_union};
-use crate::encoding::protobuf::timestamp;
 use crate::encoding::view::{DataView, ValueView};
 use crate::error::{Rule, Violation, quote};
 use crate::event::{Parts, Piece, check_specversion};
-use crate::{AttributeValue, Data, Event, EventBuilder, InvalidEvent};
+use crate::{Event, EventBuilder, InvalidEvent};
 
 /// The fields of an event, read and not yet judged.
 pub(super) struct Draft<'a> {
@@ -78,27 +77,11 @@ impl<'a> Draft<'a> {
             ..Parts::default()
         };
         for (name, value) in self.attributes {
-            let value = match value {
-                ValueView::Boolean(value) => AttributeValue::Boolean(value),
-                ValueView::Integer(value) => AttributeValue::Integer(value),
-                ValueView::String(text) => AttributeValue::String(text.to_owned()),
-                ValueView::Binary(bytes) => AttributeValue::Binary(whole.slice_ref(bytes)),
-                ValueView::Uri(text) => AttributeValue::Uri(text.to_owned()),
-                ValueView::UriRef(text) => AttributeValue::UriRef(text.to_owned()),
-                ValueView::Timestamp { seconds, nanos } => {
-                    AttributeValue::Timestamp(timestamp(name, seconds, nanos)?)
-                }
-            };
-            parts.attributes.insert(name.to_owned(), value);
+            parts
+                .attributes
+                .insert(name.to_owned(), value.owned(name, whole)?);
         }
-        parts.data = self.data.map(|data| match data {
-            DataView::Binary(bytes) => Data::Binary(whole.slice_ref(bytes)),
-            DataView::Text(text) => Data::Text(text.to_owned()),
-            DataView::Proto { type_url, value } => Data::Proto {
-                type_url: type_url.to_owned(),
-                value: whole.slice_ref(value),
-            },
-        });
+        parts.data = self.data.map(|data| data.owned(whole));
         EventBuilder::from(parts).build_piece(piece)
     }
 }

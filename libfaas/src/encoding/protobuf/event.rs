@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::wire::{Field, Fields, Value};
+use crate::encoding::view::{DataView, ValueView};
 use crate::error::{Rule, Violation};
 use crate::event::{Parts, Piece, check_specversion};
-use crate::{AttributeValue, Data, Event, EventBuilder, InvalidEvent, Timestamp};
+use crate::{Event, EventBuilder, InvalidEvent};
 
 /// The fields of an event, read and not yet judged, since more may be merged in.
 #[derive(Default)]
 pub(super) struct Draft<'a> {
     at: u64,
     required: Required<'a>,
-    attributes: BTreeMap<&'a str, Attribute<'a>>,
-    data: Option<RawData<'a>>,
+    /// None: a value that is not set, or of a type that this version does not know.
+    attributes: BTreeMap<&'a str, Option<ValueView<'a>>>,
+    data: Option<DataView<'a>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -24,26 +26,6 @@ pub(super) struct Required<'a> {
     pub(super) source: &'a str,
     pub(super) specversion: &'a str,
     pub(super) ty: &'a str,
-}
-
-/// `CloudEventAttributeValue`; each oneof member that stands replaces the one before.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Attribute<'a> {
-    Unset,
-    Boolean(bool),
-    Integer(i32),
-    String(&'a str),
-    Binary(&'a [u8]),
-    Uri(&'a str),
-    UriRef(&'a str),
-    Timestamp { seconds: i64, nanos: i32 },
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum RawData<'a> {
-    Binary(&'a [u8]),
-    Text(&'a str),
-    Proto { type_url: &'a str, value: &'a [u8] },
 }
 
 impl<'a> Draft<'a> {
@@ -59,7 +41,7 @@ impl<'a> Draft<'a> {
                 _ => {
                     let known = self.required.read(field)?;
                     if !known {
-                        RawData::read(field, &mut self.data)?;
+                        read_data(field, &mut self.data)?;
                     }
                 }
             }
@@ -89,18 +71,16 @@ impl<'a> Draft<'a> {
             ..Parts::default()
         };
         for (name, value) in self.attributes {
+            let value = value.ok_or_else(|| {
+                let expected = "a value of one of the seven attribute types";
+                let came = "none that this version knows";
+                InvalidEvent::new(Rule::ProtobufUnset, name, expected, came)
+            })?;
             parts
                 .attributes
                 .insert(name.to_owned(), value.owned(name, whole)?);
         }
-        parts.data = self.data.map(|data| match data {
-            RawData::Binary(bytes) => Data::Binary(whole.slice_ref(bytes)),
-            RawData::Text(text) => Data::Text(text.to_owned()),
-            RawData::Proto { type_url, value } => Data::Proto {
-                type_url: type_url.to_owned(),
-                value: whole.slice_ref(value),
-            },
-        });
+        parts.data = self.data.map(|data| data.owned(whole));
         EventBuilder::from(parts).build_piece(piece)
     }
 }
@@ -123,121 +103,87 @@ impl<'a> Required<'a> {
     }
 }
 
-impl<'a> RawData<'a> {
-    /// Takes the field if it is one of the oneof `data`.
-    pub(super) fn read(field: Field<'a>, data: &mut Option<RawData<'a>>) -> Result<(), Violation> {
-        let Value::Bytes(bytes) = field.value else {
-            return Ok(());
-        };
-        match field.number {
-            6 => *data = Some(RawData::Binary(bytes)),
-            7 => *data = Some(RawData::Text(field.text(bytes)?)),
-            8 => {
-                let (mut type_url, mut value) = match *data {
-                    Some(RawData::Proto { type_url, value }) => (type_url, value),
-                    _ => ("", &[][..]),
-                };
-                let mut fields = field.fields(bytes);
-                while let Some(field) = fields.next()? {
-                    match (field.number, field.value) {
-                        (1, Value::Bytes(bytes)) => type_url = field.text(bytes)?,
-                        (2, Value::Bytes(bytes)) => value = bytes,
-                        _ => {}
-                    }
+/// Takes the field if it is one of the oneof `data`.
+pub(super) fn read_data<'a>(
+    field: Field<'a>,
+    data: &mut Option<DataView<'a>>,
+) -> Result<(), Violation> {
+    let Value::Bytes(bytes) = field.value else {
+        return Ok(());
+    };
+    match field.number {
+        6 => *data = Some(DataView::Binary(bytes)),
+        7 => *data = Some(DataView::Text(field.text(bytes)?)),
+        8 => {
+            let (mut type_url, mut value) = match *data {
+                Some(DataView::Proto { type_url, value }) => (type_url, value),
+                _ => ("", &[][..]),
+            };
+            let mut fields = field.fields(bytes);
+            while let Some(field) = fields.next()? {
+                match (field.number, field.value) {
+                    (1, Value::Bytes(bytes)) => type_url = field.text(bytes)?,
+                    (2, Value::Bytes(bytes)) => value = bytes,
+                    _ => {}
                 }
-                *data = Some(RawData::Proto { type_url, value });
             }
-            _ => {}
+            *data = Some(DataView::Proto { type_url, value });
         }
-        Ok(())
+        _ => {}
     }
+    Ok(())
 }
 
 /// An entry of the map: what is absent has its default.
-pub(super) fn attribute<'a>(mut entry: Fields<'a>) -> Result<(&'a str, Attribute<'a>), Violation> {
-    let (mut name, mut value) = ("", Attribute::Unset);
+pub(super) fn attribute<'a>(
+    mut entry: Fields<'a>,
+) -> Result<(&'a str, Option<ValueView<'a>>), Violation> {
+    let (mut name, mut value) = ("", None);
     while let Some(field) = entry.next()? {
         match (field.number, field.value) {
             (1, Value::Bytes(bytes)) => name = field.text(bytes)?,
-            (2, Value::Bytes(bytes)) => value.merge(field.fields(bytes))?,
+            (2, Value::Bytes(bytes)) => value = merged(value, field.fields(bytes))?,
             _ => {}
         }
     }
     Ok((name, value))
 }
 
-impl<'a> Attribute<'a> {
-    fn merge(&mut self, mut fields: Fields<'a>) -> Result<(), Violation> {
-        while let Some(field) = fields.next()? {
-            *self = match (field.number, field.value) {
-                (1, Value::Varint(number)) => Attribute::Boolean(number != 0),
-                (2, Value::Varint(number)) => Attribute::Integer(number as i32),
-                (3, Value::Bytes(bytes)) => Attribute::String(field.text(bytes)?),
-                (4, Value::Bytes(bytes)) => Attribute::Binary(bytes),
-                (5, Value::Bytes(bytes)) => Attribute::Uri(field.text(bytes)?),
-                (6, Value::Bytes(bytes)) => Attribute::UriRef(field.text(bytes)?),
-                (7, Value::Bytes(bytes)) => self.timestamp(field.fields(bytes))?,
-                _ => *self,
-            };
-        }
-        Ok(())
+/// `CloudEventAttributeValue`: each member of the oneof replaces the one before.
+fn merged<'a>(
+    mut value: Option<ValueView<'a>>,
+    mut fields: Fields<'a>,
+) -> Result<Option<ValueView<'a>>, Violation> {
+    while let Some(field) = fields.next()? {
+        value = Some(match (field.number, field.value) {
+            (1, Value::Varint(number)) => ValueView::Boolean(number != 0),
+            (2, Value::Varint(number)) => ValueView::Integer(number as i32),
+            (3, Value::Bytes(bytes)) => ValueView::String(field.text(bytes)?),
+            (4, Value::Bytes(bytes)) => ValueView::Binary(bytes),
+            (5, Value::Bytes(bytes)) => ValueView::Uri(field.text(bytes)?),
+            (6, Value::Bytes(bytes)) => ValueView::UriRef(field.text(bytes)?),
+            (7, Value::Bytes(bytes)) => timestamp(value, field.fields(bytes))?,
+            _ => continue,
+        });
     }
-
-    fn timestamp(self, mut fields: Fields<'a>) -> Result<Self, Violation> {
-        let (mut seconds, mut nanos) = match self {
-            Attribute::Timestamp { seconds, nanos } => (seconds, nanos),
-            _ => (0, 0),
-        };
-        while let Some(field) = fields.next()? {
-            match (field.number, field.value) {
-                (1, Value::Varint(number)) => seconds = number as i64,
-                (2, Value::Varint(number)) => nanos = number as i32,
-                _ => {}
-            }
-        }
-        Ok(Attribute::Timestamp { seconds, nanos })
-    }
-
-    fn owned(self, name: &str, whole: &Bytes) -> Result<AttributeValue, InvalidEvent> {
-        Ok(match self {
-            Attribute::Boolean(value) => AttributeValue::Boolean(value),
-            Attribute::Integer(value) => AttributeValue::Integer(value),
-            Attribute::String(text) => AttributeValue::String(text.to_owned()),
-            Attribute::Binary(bytes) => AttributeValue::Binary(whole.slice_ref(bytes)),
-            Attribute::Uri(text) => AttributeValue::Uri(text.to_owned()),
-            Attribute::UriRef(text) => AttributeValue::UriRef(text.to_owned()),
-            Attribute::Timestamp { seconds, nanos } => {
-                AttributeValue::Timestamp(timestamp(name, seconds, nanos)?)
-            }
-            Attribute::Unset => {
-                let expected = "a value of one of the seven attribute types";
-                return Err(InvalidEvent::new(
-                    Rule::ProtobufUnset,
-                    name,
-                    expected,
-                    "none that this version knows",
-                ));
-            }
-        })
-    }
+    Ok(value)
 }
 
-/// A moment that both binary encodings carry as seconds and nanoseconds.
-pub(in crate::encoding) fn timestamp(
-    name: &str,
-    seconds: i64,
-    nanos: i32,
-) -> Result<Timestamp, InvalidEvent> {
-    u32::try_from(nanos)
-        .ok()
-        .and_then(|nanos| Timestamp::from_unix(seconds, nanos))
-        .ok_or_else(|| {
-            let expected = "a time in the years 1 to 9999 with 0 to 999999999 nanoseconds";
-            InvalidEvent::new(
-                Rule::ProtobufTime,
-                name,
-                expected,
-                format!("{seconds} s and {nanos} ns"),
-            )
-        })
+/// `google.protobuf.Timestamp`, merged into one that stood before.
+fn timestamp<'a>(
+    before: Option<ValueView<'a>>,
+    mut fields: Fields<'a>,
+) -> Result<ValueView<'a>, Violation> {
+    let (mut seconds, mut nanos) = match before {
+        Some(ValueView::Timestamp { seconds, nanos }) => (seconds, nanos),
+        _ => (0, 0),
+    };
+    while let Some(field) = fields.next()? {
+        match (field.number, field.value) {
+            (1, Value::Varint(number)) => seconds = number as i64,
+            (2, Value::Varint(number)) => nanos = number as i32,
+            _ => {}
+        }
+    }
+    Ok(ValueView::Timestamp { seconds, nanos })
 }

@@ -1,6 +1,6 @@
 //! An encoded event read where it stands.
 
-use super::event::{Attribute, RawData, Required, attribute};
+use super::event::{Required, attribute, read_data};
 use super::wire::{Fields, Value};
 use crate::encoding::view::{DataView, ValueView, required};
 use crate::error::Violation;
@@ -10,7 +10,7 @@ use crate::error::Violation;
 pub(crate) struct View<'a> {
     bytes: &'a [u8],
     required: Required<'a>,
-    data: Option<RawData<'a>>,
+    data: Option<DataView<'a>>,
 }
 
 impl<'a> View<'a> {
@@ -26,7 +26,7 @@ impl<'a> View<'a> {
             match (field.number, field.value) {
                 (5, Value::Bytes(entry)) => drop(attribute(field.fields(entry))?),
                 _ if view.required.read(field)? => {}
-                _ => RawData::read(field, &mut view.data)?,
+                _ => read_data(field, &mut view.data)?,
             }
         }
         let Required {
@@ -64,23 +64,10 @@ impl<'a> View<'a> {
                 found = Some(value);
             }
         }
-        Some(match found? {
-            Attribute::Unset => return None,
-            Attribute::Boolean(value) => ValueView::Boolean(value),
-            Attribute::Integer(value) => ValueView::Integer(value),
-            Attribute::String(text) => ValueView::String(text),
-            Attribute::Binary(bytes) => ValueView::Binary(bytes),
-            Attribute::Uri(text) => ValueView::Uri(text),
-            Attribute::UriRef(text) => ValueView::UriRef(text),
-            Attribute::Timestamp { seconds, nanos } => ValueView::Timestamp { seconds, nanos },
-        })
+        found?
     }
 
     pub(crate) fn data(&self) -> Option<DataView<'a>> {
-        Some(match self.data? {
-            RawData::Binary(bytes) => DataView::Binary(bytes),
-            RawData::Text(text) => DataView::Text(text),
-            RawData::Proto { type_url, value } => DataView::Proto { type_url, value },
-        })
+        self.data
     }
 }
