@@ -8,7 +8,9 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::{Cancel, Code, Context, Message, Status};
+use bytes::Bytes;
+
+use crate::{Cancel, Code, Context, Event, Message, Status};
 
 pub(crate) use inbox::{Item, Taken};
 
@@ -125,10 +127,7 @@ impl Session {
             cancel,
             hello: _,
         } = message;
-        let event = match invalid {
-            Some(reason) => Some(Err(reason)),
-            None => event.map(Ok),
-        };
+        let event = invalid.map(Err).or(event.map(Ok));
         let silent = event.is_none() && chunk.is_none() && end.is_none() && cancel.is_none();
         if silent || self.past.was_cancelled(call) {
             return Ok(());
@@ -146,7 +145,6 @@ impl Session {
             }
             self.open(call, context);
         }
-        let at_once = self.concurrency > 1;
         let state = self
             .open
             .get_mut(&call)
@@ -155,33 +153,15 @@ impl Session {
             return Err(input_ended(call));
         }
         if state.output_ended {
-            // What the call's sender wrote before it knew: dropped until its `end`.
+            // What the sender wrote before it knew: dropped until its `end`.
             state.input_ended = end.is_some();
             self.forget_if_over(call);
             return Ok(());
         }
-        if let Some(event) = event {
-            if state.unfinished {
-                return Err(event_unfinished(call));
-            }
-            match event {
-                Ok(event) => state.inbox.push(Item::Event { event, more }),
-                Err(reason) => state.inbox.fail(Status::new(Code::InvalidArgument, reason)),
-            }
-            state.unfinished = more;
-            if chunk.is_some() {
-                return Err(chunk_without_event(call));
-            }
-        }
-        if let Some(bytes) = chunk {
-            if !state.unfinished {
-                return Err(chunk_without_event(call));
-            }
-            state.inbox.push(Item::Chunk { bytes, more });
-            state.unfinished = more;
-        }
+        state.read_data(call, event, chunk, more)?;
         // Above a concurrency of 1 reading goes on whatever one call does, so its queue has an end.
-        if at_once && state.handler == Handler::Runs && state.inbox.held() > self.hold {
+        if self.concurrency > 1 && state.handler == Handler::Runs && state.inbox.held() > self.hold
+        {
             let message = format!(
                 "the call's input waits for its handler with more than {} bytes",
                 self.hold
@@ -192,18 +172,7 @@ impl Session {
             state.input_failure.get_or_insert(status);
         }
         if let Some(end) = end {
-            if end.is_ok() && state.unfinished {
-                return Err(end_unfinished(call));
-            }
-            state.input_ended = true;
-            state.inbox.push(if end.is_ok() {
-                Item::End
-            } else {
-                Item::Failed(end.clone())
-            });
-            if !end.is_ok() {
-                state.input_failure.get_or_insert(end);
-            }
+            state.read_end(call, end)?;
         }
         effects.push(Effect::Wake(call));
         Ok(())
@@ -430,6 +399,42 @@ impl Call {
             input_failure: None,
             inbox: Inbox::default(),
         }
+    }
+
+    /// Takes an event, valid or not, or a piece of one.
+    fn read_data(
+        &mut self,
+        call: u64,
+        event: Option<Result<Event, String>>,
+        chunk: Option<Bytes>,
+        more: bool,
+    ) -> Result<(), Malformed> {
+        match (event, chunk) {
+            (None, None) => return Ok(()),
+            (Some(_), None) if self.unfinished => return Err(event_unfinished(call)),
+            (Some(Ok(event)), None) => self.inbox.push(Item::Event { event, more }),
+            (Some(Err(reason)), None) => {
+                self.inbox.fail(Status::new(Code::InvalidArgument, reason))
+            }
+            (None, Some(bytes)) if self.unfinished => self.inbox.push(Item::Chunk { bytes, more }),
+            (_, Some(_)) => return Err(chunk_without_event(call)),
+        }
+        self.unfinished = more;
+        Ok(())
+    }
+
+    fn read_end(&mut self, call: u64, end: Status) -> Result<(), Malformed> {
+        if end.is_ok() && self.unfinished {
+            return Err(end_unfinished(call));
+        }
+        self.input_ended = true;
+        if end.is_ok() {
+            self.inbox.push(Item::End);
+        } else {
+            self.inbox.fail(end.clone());
+            self.input_failure.get_or_insert(end);
+        }
+        Ok(())
     }
 
     /// Ends the output.
