@@ -6,6 +6,7 @@ mod calls;
 mod future;
 mod peer;
 mod pieces;
+mod pipeline;
 mod process;
 mod shutdown;
 mod start;
