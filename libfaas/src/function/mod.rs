@@ -46,7 +46,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::{Code, Environment, Event, Mode, Status};
+use crate::{Code, Environment, Event, Manifest, Mode, Status};
 
 pub use call::{Body, Call, Emitter};
 pub use exit::Exit;
@@ -316,14 +316,15 @@ fn describe(manifest: Option<&str>, streams: &Streams) -> Exit {
             "this function has no manifest of its own",
         ));
     };
-    // Every JSON document is a YAML document.
-    let json = match serde_saphyr::from_str::<serde_json::Value>(text) {
-        Ok(value) => format!("{value}\n"),
+    let manifest = match text.trim_start().starts_with('{') {
+        true => Manifest::from_json(text),
+        false => Manifest::from_yaml(text),
+    };
+    let json = match manifest {
+        Ok(manifest) => format!("{}\n", manifest.to_json()),
         Err(error) => {
-            return Exit::Failed(Status::new(
-                Code::Internal,
-                format!("the manifest: {error}"),
-            ));
+            let message = format!("the manifest that this function was built with: {error}");
+            return Exit::Failed(Status::new(Code::Internal, message));
         }
     };
     match io::write_all(&streams.output, json.as_bytes()) {

@@ -130,7 +130,12 @@ fn describe_prints_the_manifest() {
     assert_eq!(manifest["name"], "echo");
     assert_eq!(manifest["fsi"], "1.0");
 
-    let (exit, written) = run_once(Function::new(), &vars, b"", echo());
-    assert_ne!(exit.status(), 0);
-    assert!(written.is_empty());
+    for none in [
+        Function::new(),
+        Function::new().manifest("name: nothing else"),
+    ] {
+        let (exit, written) = run_once(none, &vars, b"", echo());
+        assert_ne!(exit.status(), 0);
+        assert!(written.is_empty());
+    }
 }
