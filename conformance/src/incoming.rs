@@ -3,6 +3,7 @@
 //! A function may put an event and its `end` into one message or into two, and data into as many
 //! pieces as it likes: the same meaning yields the same items.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
 
 use libfaas::{
@@ -17,10 +18,45 @@ use crate::wire::Wire;
 pub struct Item {
     /// `hello`, `event`, `end` or `cancel`.
     pub what: &'static str,
-    /// It, in the JSON of the specification, with a status's code always written.
-    pub view: Value,
     /// It, if it is an event.
     pub event: Option<Event>,
+    view: OnceCell<Value>,
+    /// In how many messages an event came, and the bytes of its largest piece.
+    pieces: Option<(u32, usize)>,
+}
+
+impl Item {
+    fn new(what: &'static str, view: Value) -> Item {
+        Item {
+            what,
+            event: None,
+            view: view.into(),
+            pieces: None,
+        }
+    }
+
+    fn of_event(event: Event, pieces: Option<(u32, usize)>) -> Item {
+        Item {
+            what: "event",
+            event: Some(event),
+            view: OnceCell::new(),
+            pieces,
+        }
+    }
+
+    /// It, in the JSON of the specification, with a status's code always written. Made when it is
+    /// asked for: where whole events are compared, megabytes of base64 would be for nothing.
+    pub fn view(&self) -> &Value {
+        self.view.get_or_init(|| {
+            let mut view = self.event.as_ref().map(event_json).unwrap_or_default();
+            if let Some((pieces, largest)) = self.pieces {
+                // Not members of an event: how it came, for the cases that ask.
+                view["$pieces"] = pieces.into();
+                view["$largest"] = largest.into();
+            }
+            view
+        })
+    }
 }
 
 /// Why nothing more can be read from a subject.
@@ -127,14 +163,7 @@ impl Incoming {
             Decoder::Raw(bytes) => {
                 if succeeded {
                     let view = raw_view(bytes);
-                    self.put(
-                        0,
-                        Item {
-                            what: "event",
-                            view,
-                            event: None,
-                        },
-                    );
+                    self.put(0, Item::new("event", view));
                 }
                 return Vec::new();
             }
@@ -180,7 +209,7 @@ impl Incoming {
             match &mut self.decoder {
                 Decoder::Messages(decoder) => match decoder.next() {
                     Ok(Some(received)) => {
-                        texts.push(message_json(&received.message));
+                        texts.push(brief(&received.message));
                         self.accept(received.message, received.invalid_event);
                     }
                     Ok(None) => break,
@@ -188,16 +217,8 @@ impl Incoming {
                 },
                 Decoder::Events(decoder) => match decoder.next() {
                     Ok(Some(event)) => {
-                        let view = event_json(&event);
-                        texts.push(view.to_string());
-                        self.put(
-                            0,
-                            Item {
-                                what: "event",
-                                view,
-                                event: Some(event),
-                            },
-                        );
+                        texts.push(brief_event(&event));
+                        self.put(0, Item::of_event(event, None));
                     }
                     Ok(None) => break,
                     Err(violation) => self.broken = Some(broken(&violation)),
@@ -210,7 +231,12 @@ impl Incoming {
 
     fn accept(&mut self, message: Message, invalid: Option<Violation>) {
         let call = message.call;
-        let view: Value = serde_json::from_str(&message_json(&message)).unwrap_or_default();
+        let rest = Message {
+            event: None,
+            chunk: None,
+            ..message.clone()
+        };
+        let view: Value = serde_json::from_str(&message_json(&rest)).unwrap_or_default();
         let entry = self.calls.entry(call).or_default();
         if !entry.spoken {
             entry.spoken = true;
@@ -241,14 +267,7 @@ impl Incoming {
                 view["status"] = json!({});
             }
             write_code(&mut view["status"]);
-            self.put(
-                call,
-                Item {
-                    what: "hello",
-                    view,
-                    event: None,
-                },
-            );
+            self.put(call, Item::new("hello", view));
         }
         if let Err((rule, what)) = self.take_data(&message) {
             self.broken = Some(Broken {
@@ -260,24 +279,10 @@ impl Incoming {
         if message.end.is_some() {
             let mut view = view["end"].clone();
             write_code(&mut view);
-            self.put(
-                call,
-                Item {
-                    what: "end",
-                    view,
-                    event: None,
-                },
-            );
+            self.put(call, Item::new("end", view));
         }
         if message.cancel.is_some() {
-            self.put(
-                call,
-                Item {
-                    what: "cancel",
-                    view: view["cancel"].clone(),
-                    event: None,
-                },
-            );
+            self.put(call, Item::new("cancel", view["cancel"].clone()));
         }
     }
 
@@ -392,15 +397,7 @@ impl Unfinished {
         } else {
             with_data(event, data)?
         };
-        let mut view = event_json(&event);
-        // Not members of an event: how it came, for the cases that ask.
-        view["$pieces"] = pieces.into();
-        view["$largest"] = largest.into();
-        Ok(Item {
-            what: "event",
-            view,
-            event: Some(event),
-        })
+        Ok(Item::of_event(event, Some((pieces, largest))))
     }
 }
 
@@ -470,6 +467,51 @@ pub fn message_json(message: &Message) -> String {
     let mut bytes = Vec::new();
     libfaas::encode_message(message, Encoding::Json, &mut bytes);
     String::from_utf8_lossy(&bytes).trim_end().to_owned()
+}
+
+/// Bytes of data that a transcript shows in full.
+const BRIEF: usize = 1024;
+
+/// A message in JSON for a transcript: of large data, the beginning.
+fn brief(message: &Message) -> String {
+    let mut message = message.clone();
+    let mut left_out = 0;
+    if let Some(event) = &mut message.event {
+        left_out += shorten(event);
+    }
+    if let Some(chunk) = &mut message.chunk {
+        left_out += chunk.len().saturating_sub(BRIEF);
+        chunk.truncate(BRIEF);
+    }
+    noted(message_json(&message), left_out)
+}
+
+/// As [`brief`].
+fn brief_event(event: &Event) -> String {
+    let mut event = event.clone();
+    let left_out = shorten(&mut event);
+    noted(event_json(&event).to_string(), left_out)
+}
+
+/// Cuts the data of an event where it is binary and large; gives the bytes that were cut off.
+fn shorten(event: &mut Event) -> usize {
+    let Some(Data::Binary(data)) = event.data() else {
+        return 0;
+    };
+    let cut = data.len().saturating_sub(BRIEF);
+    if cut > 0
+        && let Ok(short) = event.to_builder().data(data.slice(..BRIEF)).build()
+    {
+        *event = short;
+    }
+    cut
+}
+
+fn noted(text: String, left_out: usize) -> String {
+    match left_out {
+        0 => text,
+        n => format!("{text} (and {n} more bytes of data)"),
+    }
 }
 
 /// An event in CloudEvents' JSON.

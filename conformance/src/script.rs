@@ -375,7 +375,7 @@ impl<'a> Script<'a> {
                 false => Some(format!(
                     "a message with `{}`: {}",
                     item.what,
-                    shortened(&item.view)
+                    shortened(item.view())
                 )),
             };
             match why {
@@ -402,7 +402,7 @@ impl<'a> Script<'a> {
     fn part_mismatch(&self, part: &Value, item: &Item) -> Outcome<Option<String>> {
         if let Some(expected) = self.values().event(part).map_err(Stop::Suite)? {
             if self.mode == Mode::Binary {
-                return Ok(mismatch(&raw_view(&outgoing::data(&expected)), &item.view));
+                return Ok(mismatch(&raw_view(&outgoing::data(&expected)), item.view()));
             }
             // As it looks to whoever reads it in this encoding: JSON does not tell a URI from a string.
             let expected =
@@ -412,8 +412,8 @@ impl<'a> Script<'a> {
             }
             let wanted = event_json(&expected);
             return Ok(Some(
-                mismatch(&wanted, &item.view)
-                    .or_else(|| surplus(&wanted, &item.view))
+                mismatch(&wanted, item.view())
+                    .or_else(|| surplus(&wanted, item.view()))
                     .unwrap_or_else(|| {
                         let came = item
                             .event
@@ -424,7 +424,7 @@ impl<'a> Script<'a> {
                     }),
             ));
         }
-        Ok(mismatch(&self.values().fill(part), &item.view))
+        Ok(mismatch(&self.values().fill(part), item.view()))
     }
 
     fn expect_context(&mut self, call: u64, pattern: &Value, within: Duration) -> Outcome {
@@ -759,8 +759,12 @@ fn without_event(pattern: &Value) -> Value {
 
 fn said(call: u64, item: &Item) -> String {
     match call {
-        0 => format!("`{}`: {}", item.what, shortened(&item.view)),
-        _ => format!("for call {call} `{}`: {}", item.what, shortened(&item.view)),
+        0 => format!("`{}`: {}", item.what, shortened(item.view())),
+        _ => format!(
+            "for call {call} `{}`: {}",
+            item.what,
+            shortened(item.view())
+        ),
     }
 }
 
