@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use crate::case::{Case, Kind};
 use crate::event::Events;
+use crate::finding::{Finding, Stop};
 use crate::known::KnownFailures;
 use crate::report::model::{CaseResult, Verdict};
 use crate::reproduce;
 use crate::rule::Level;
-use crate::script::{Finding, Script, Stop};
+use crate::script::Script;
 use crate::select::Selection;
 use crate::step::Step;
 use crate::target::{Claim, Target};
