@@ -271,7 +271,6 @@ fn replay(
 
 /// A function, or a pipeline of them, with its outer ends.
 struct Subject {
-    wire: Wire,
     stages: Vec<Child>,
     stdin: Option<Box<dyn Write>>,
     output: Receiver<Vec<u8>>,
@@ -338,7 +337,6 @@ impl Subject {
             .and_then(|child| child.stdout.take())
             .expect("piped");
         Ok(Subject {
-            wire,
             stages: children,
             stdin: Some(stdin),
             output: pump(stdout),
