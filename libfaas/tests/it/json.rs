@@ -86,3 +86,17 @@ fn malformed_streams() {
         "hello-missing"
     );
 }
+
+/// Line ends between the tokens of JSON data would cut the line that it is written on.
+#[test]
+fn json_data_is_written_on_one_line() {
+    let text = "{\n \"a\":\r\n [1,\r2]}\n";
+    let data = libfaas::JsonText::new(text).unwrap();
+    let event = libfaas::Event::builder("1", "/s", "t")
+        .data(data)
+        .build()
+        .unwrap();
+    let json = event.to_json();
+    assert!(!json.contains(['\n', '\r']), "{json}");
+    assert_eq!(libfaas::Event::from_json(json), Ok(event));
+}
