@@ -100,24 +100,21 @@ impl Runner<'_> {
             for case in cases.iter().filter(|case| self.concerns(case, target)) {
                 let job = Job { case, target };
                 let profiles = self.claim.profiles(case, target);
-                if let Some(reason) = self.claim.lacks(case) {
-                    // It counts for no profile but the mode's: the others were not claimed.
-                    results.push(CaseResult {
-                        profiles: [target.profile()].into(),
-                        ..self.not_applicable(job, reason)
-                    });
-                } else if self
-                    .settings
-                    .selection
-                    .takes(&case.named(), &target.profile(), &profiles)
-                {
-                    jobs.push(job);
-                } else {
+                let selection = &self.settings.selection;
+                if !selection.takes(&case.named(), &target.profile(), &profiles) {
                     // It says nothing of a profile, neither for nor against.
                     results.push(CaseResult {
                         profiles: Default::default(),
                         ..self.not_applicable(job, LEFT_OUT.to_owned())
                     });
+                } else if let Some(reason) = self.claim.lacks(case) {
+                    // It counts for no profile but the mode's: the others were not claimed.
+                    results.push(CaseResult {
+                        profiles: [target.profile()].into(),
+                        ..self.not_applicable(job, reason)
+                    });
+                } else {
+                    jobs.push(job);
                 }
             }
         }

@@ -311,11 +311,13 @@ impl<'a> Reader<'a> {
 
     fn unexpected(&self, expected: &'static str) -> Violation {
         let rest = &self.text.as_bytes()[self.at..];
-        let came = match rest {
-            [] => "the end of the text".to_owned(),
-            rest => quote(&rest[..rest.len().min(24)]),
-        };
-        Violation::new(Rule::JsonObject, self.at as u64, expected, came)
+        let violation = |came| Violation::new(Rule::JsonObject, self.at as u64, expected, came);
+        match rest {
+            // What people meet who write JSON by hand.
+            [] => violation("the end of the text".to_owned())
+                .advise("put each object on a line of its own, as `jq -c .` does"),
+            rest => violation(quote(&rest[..rest.len().min(24)])),
+        }
     }
 }
 
