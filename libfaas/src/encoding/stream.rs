@@ -222,7 +222,9 @@ fn check_call(received: &Received) -> Result<(), Violation> {
 fn located(fault: Violation, frame: &Frame) -> Violation {
     let cut = frame.unterminated && fault.offset() == frame.bytes.len() as u64;
     let fault = if cut {
-        fault.under(Rule::Truncated)
+        fault
+            .under(Rule::Truncated)
+            .advise("look for why the sender stopped inside a message")
     } else {
         fault
     };
