@@ -98,6 +98,9 @@ pub struct RunOptions {
     /// The report on stdout; findings for people are on stderr in any case.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+    /// Also shows each case that passes, with the rules that it tests.
+    #[arg(long, short)]
+    pub verbose: bool,
     /// Only these cases: a name of a case or rule, a part of one, or a glob (repeatable).
     #[arg(long, value_name = "PATTERN")]
     pub filter: Vec<String>,

@@ -48,7 +48,7 @@ pub fn judge(options: &Codec) -> Result<u8> {
     let seed = judge::seed(&options.run);
     let begin = Instant::now();
     let date = judge::now();
-    let run = judge::observed(|to| {
+    let run = judge::observed(options.run.verbose, |to| {
         let mut session = Session {
             stage: &stage,
             subject: None,

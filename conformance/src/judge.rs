@@ -39,7 +39,9 @@ pub fn judge(options: &Judge, kind: Kind) -> Result<u8> {
     check_report(&options.run)?;
     let begin = Instant::now();
     let date = now();
-    let run = observed(|to| runner::run(&claim, &cases, &settings, to));
+    let run = observed(options.run.verbose, |to| {
+        runner::run(&claim, &cases, &settings, to)
+    });
     let subject = subject(&claim, kind, run.producer.clone());
     let report = report_of(&run, subject, seed, date, begin.elapsed());
     finish(&report, &options.run, run.interrupted)
@@ -77,10 +79,13 @@ pub fn cases(dir: Option<&Path>) -> Result<Vec<Case>> {
     }
 }
 
-/// Runs with someone watching: progress on stderr.
-pub fn observed(run: impl FnOnce(&mpsc::Sender<runner::RunEvent>) -> Run + Send) -> Run {
+/// Runs with someone watching: progress on stderr, with `verbose` also of what passes.
+pub fn observed(
+    verbose: bool,
+    run: impl FnOnce(&mpsc::Sender<runner::RunEvent>) -> Run + Send,
+) -> Run {
     let (to, from) = mpsc::channel();
-    let mut progress = Progress::start();
+    let mut progress = Progress::start(verbose);
     std::thread::scope(|scope| {
         let worker = scope.spawn(move || run(&to));
         from.iter().for_each(|event| progress.event(&event));

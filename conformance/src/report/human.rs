@@ -86,6 +86,18 @@ pub fn finding(result: &CaseResult, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
+/// A case that needs no more than a line: what became of it, and the rules that it tests.
+pub fn line(result: &CaseResult, out: &mut dyn Write) -> io::Result<()> {
+    let profile = result.profile.as_deref().unwrap_or_default();
+    writeln!(
+        out,
+        "{GREEN}{}{GREEN:#}  {}  {DIM}{profile}  {}{DIM:#}",
+        result.verdict.name(),
+        result.case(),
+        result.rules.join(", ")
+    )
+}
+
 /// The verdict per profile, and what else has to be said.
 pub fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let subject = &report.subject;

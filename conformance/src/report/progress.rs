@@ -12,12 +12,13 @@ use crate::runner::RunEvent;
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
+    verbose: bool,
     counts: Counts,
 }
 
 impl Progress {
-    /// Nothing has happened yet.
-    pub fn start() -> Progress {
+    /// Nothing has happened yet. With `verbose`, what passes is shown too.
+    pub fn start(verbose: bool) -> Progress {
         let bar = ProgressBar::hidden();
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
             .expect("a constant template");
@@ -27,6 +28,7 @@ impl Progress {
         }
         Progress {
             bar,
+            verbose,
             counts: Counts::default(),
         }
     }
@@ -45,11 +47,16 @@ impl Progress {
                     "{} passed, {} failed",
                     self.counts.pass, self.counts.fail
                 ));
-                if result.verdict.is_finding() {
-                    let mut text = Vec::new();
+                let mut text = Vec::new();
+                // Writing to memory can't fail.
+                let _ = match result.verdict {
+                    verdict if verdict.is_finding() => human::finding(result, &mut text),
+                    _ if self.verbose => human::line(result, &mut text),
+                    _ => Ok(()),
+                };
+                if !text.is_empty() {
+                    // stderr gone means that nobody is reading.
                     self.bar.suspend(|| {
-                        // stderr gone means that nobody is reading.
-                        let _ = human::finding(result, &mut text);
                         let _ = anstream::stderr().write_all(&text);
                     });
                 }

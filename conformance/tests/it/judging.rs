@@ -40,6 +40,21 @@ fn binary_tr_conforms() {
 }
 
 #[test]
+fn verbose_shows_what_passes_and_by_which_rules() {
+    let seen = Suite::new().judge(&["--mode", "binary", "--verbose"], &["tr", "a-z", "A-Z"]);
+    let passed: Vec<&str> = seen
+        .lines()
+        .filter(|line| line.starts_with("pass"))
+        .collect();
+    assert!(
+        passed
+            .iter()
+            .any(|line| line.contains("binary") && line.contains("oneshot-eof")),
+        "{seen}"
+    );
+}
+
+#[test]
 fn binary_exits_with_failure() {
     let seen = Suite::new().judge(
         &["--mode", "binary"],
