@@ -1,28 +1,34 @@
 //! Every fault of the reference probe is caught by exactly the cases that name it.
 //!
-//! Every fault has to be caught by each case that names it. That no other case fails is asked of one
-//! in eight of the others, a different eighth for each fault; `FAULTS=all` asks all of them, as CI
-//! does. `FAULT=name` runs one fault against all cases, `FAULTS_SCALE=2` gives slow machines more time. `UPDATE=1` writes into each
-//! case the faults that it catches; read what it wrote, for a case may catch what it should not.
+//! Each fault has to be caught by every case that names it. That no other case fails is asked of one in
+//! eight of the others, a different eighth for each fault; `FAULTS=all` asks all of them, as CI does.
+//! `FAULT=name` runs one fault against all cases, `FAULTS_SCALE=2` gives slow machines more time.
+//! `UPDATE=1` writes into each case the faults that it catches; read what it wrote, for a case may
+//! catch what it should not.
+//!
+//! The suite is run as a program of its own: it starts thousands of processes, and a small program
+//! does that at a fraction of what it would cost this one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, mpsc};
 
 use faas_conformance::case::{Case, Kind};
-use faas_conformance::event::Events;
-use faas_conformance::report::model::{CaseResult, Verdict};
-use faas_conformance::runner::{self, Settings};
-use faas_conformance::subject::launch::Stage;
-use faas_conformance::subject::sweep;
-use faas_conformance::target::Claim;
+use faas_conformance::report::model::{CaseResult, Report, Verdict};
 use libfaas::{Encoding, Mode};
+use serde_json::json;
+
+use crate::suite::Suite;
 
 const PROBE: &str = env!("CARGO_BIN_EXE_faas-probe");
-const SEED: u64 = 1;
+
+/// What the time-outs are multiplied with: where faults are run most of them are waited for, so
+/// they are short, and what fails without being expected to is looked at again with all its time.
+const HASTE: f64 = 0.3;
+const PATIENCE: f64 = 2.0;
 
 /// A way in which the probe can misbehave, as `faas-probe --list-faults` says.
 pub(crate) struct Fault {
@@ -57,118 +63,141 @@ pub(crate) fn faults() -> Vec<Fault> {
     list.lines().map(fault).collect()
 }
 
-fn claim(fault: Option<&str>, modes: Vec<Mode>, encodings: Vec<Encoding>) -> Claim {
-    Claim {
-        stages: vec![stage(fault)],
-        name: "probe".to_owned(),
-        version: None,
-        modes,
-        encodings,
-        features: BTreeSet::from(["chunks".to_owned()]),
-        concurrency: 4,
-        sample: Events::echo_sample(SEED),
-        options: Vec::new(),
-        command: Vec::new(),
-    }
+/// The probe as one process, in these modes and encodings.
+fn probe(fault: Option<&str>, modes: &[Mode], encodings: &[Encoding]) -> serde_json::Value {
+    json!({
+        "fsi": "1.0",
+        "name": "probe",
+        "command": command(fault),
+        "modes": modes.iter().map(|m| m.name()).collect::<Vec<_>>(),
+        "encodings": encodings.iter().map(|e| e.name()).collect::<Vec<_>>(),
+        "features": ["chunks"],
+        "concurrency": 4,
+        "samples": ["s.json"],
+    })
 }
 
 /// A pipeline of three, the last of which has the fault: for the cases that are about pipelines.
-fn pipeline(fault: Option<&str>) -> Claim {
-    Claim {
-        stages: vec![stage(None), stage(None), stage(fault)],
-        ..claim(None, vec![Mode::Stream], vec![Encoding::Json])
-    }
-}
-
-fn stage(fault: Option<&str>) -> Stage {
-    let mut argv = vec![PROBE.to_owned()];
-    argv.extend(
-        fault
-            .into_iter()
-            .flat_map(|name| ["--fault".to_owned(), name.to_owned()]),
+/// Two probes in a row are a function, but no probe: the second acts on what the first gives.
+fn pipeline(fault: Option<&str>) -> serde_json::Value {
+    let mut manifest = probe(None, &[Mode::Stream], &[Encoding::Json]);
+    let members = manifest.as_object_mut().expect("it is one");
+    members.remove("command");
+    let stages = [command(None), command(None), command(fault)];
+    members.insert(
+        "pipeline".to_owned(),
+        stages.iter().map(|c| json!({ "command": c })).collect(),
     );
-    Stage::resolve(argv, PathBuf::from("."), BTreeMap::new()).expect("it is built")
+    manifest
 }
 
-/// The cases that are about pipelines, and those without which nothing is judged.
-fn of_pipelines(cases: &[Case]) -> Vec<Case> {
-    cases
-        .iter()
-        .filter(|case| {
-            case.needs.pipeline == Some(true) || case.gate && case.subject == Kind::Function
-        })
-        .cloned()
-        .collect()
+fn command(fault: Option<&str>) -> Vec<String> {
+    let options = fault
+        .into_iter()
+        .flat_map(|name| ["--fault".to_owned(), name.to_owned()]);
+    std::iter::once(PROBE.to_owned()).chain(options).collect()
 }
 
-/// What the time-outs are multiplied with: where faults are run most of them are waited for, so
-/// they are short, and what fails without being expected to is looked at again with all its time.
-const HASTE: f64 = 0.3;
-const PATIENCE: f64 = 2.0;
-
-fn judge(claim: &Claim, cases: &[Case], jobs: usize, scale: f64) -> Vec<CaseResult> {
-    sweep::become_reaper();
+/// Judges what a manifest names by these cases, or by all.
+fn judge(
+    kind: &str,
+    manifest: &serde_json::Value,
+    cases: Option<&[&Case]>,
+    jobs: u8,
+    scale: f64,
+) -> Vec<CaseResult> {
+    let suite = Suite::new();
+    suite.file("probe.json", &manifest.to_string());
     let factor = std::env::var("FAULTS_SCALE").map_or(1.0, |s| s.parse::<f64>().expect("a factor"));
-    let settings = Settings {
-        kind: Kind::Sdk,
-        jobs,
-        scale: scale * factor,
-        seed: SEED,
-        selection: Default::default(),
-        known: Default::default(),
-    };
-    let (to, _from) = mpsc::channel();
-    runner::run(claim, cases, &settings, &to).results
+    let mut run = suite.command(&[
+        kind,
+        "--manifest",
+        "probe.json",
+        "--format",
+        "json",
+        "--seed",
+        "1",
+    ]);
+    run.args([
+        "--jobs",
+        &jobs.to_string(),
+        "--timeout-scale",
+        &(scale * factor).to_string(),
+    ]);
+    for case in cases.into_iter().flatten() {
+        run.args(["--filter", &case.id]);
+    }
+    let output = run
+        .stderr(Stdio::piped())
+        .output()
+        .expect("the suite starts");
+    let report: Result<Report, _> = serde_json::from_slice(&output.stdout);
+    report
+        .unwrap_or_else(|e| {
+            panic!(
+                "no report: {e}\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+        })
+        .results
 }
 
 #[test]
 fn the_probe_without_a_fault_passes_everything() {
-    let cases = Case::embedded().expect("every case can be read");
-    let all = claim(None, Mode::ALL.to_vec(), Encoding::ALL.to_vec());
-    let results = judge(&all, &cases, 4, PATIENCE).into_iter();
-    // Two probes in a row are a function, but no probe: the second acts on what the first gives.
-    let for_functions: Vec<Case> = cases
-        .iter()
-        .filter(|case| case.subject == Kind::Function)
-        .cloned()
-        .collect();
-    let wrong: Vec<String> = results
-        .chain(judge(&pipeline(None), &for_functions, 4, PATIENCE))
+    let all = judge(
+        "sdk",
+        &probe(None, Mode::ALL, Encoding::ALL),
+        None,
+        4,
+        PATIENCE,
+    );
+    let of_three = judge("function", &pipeline(None), None, 4, PATIENCE);
+    let wrong: Vec<String> = all
+        .into_iter()
+        .chain(of_three)
         .filter(|r| !matches!(r.verdict, Verdict::Pass | Verdict::NotApplicable))
         .map(|r| format!("{}: {}", r.id, r.actual.or(r.reason).unwrap_or_default()))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The cases that fail where the probe has the fault, in JSON or, if the fault or the cases that
+/// Which of the cases fail where the probe has the fault, in JSON or, if the fault or the cases that
 /// name it are of another encoding, in those.
-fn caught_by(fault: &Fault, cases: &[Case], scale: f64) -> BTreeSet<String> {
+fn caught_by(fault: &Fault, cases: &[&Case], scale: f64) -> BTreeSet<String> {
     let mut encodings: Vec<Encoding> = Vec::new();
     if fault.encodings.contains(&Encoding::Json) {
         encodings.push(Encoding::Json);
     }
-    for encoding in fault
-        .encodings
-        .iter()
-        .filter(|e| !encodings.contains(e))
-        .cloned()
-        .collect::<Vec<_>>()
-    {
+    for encoding in &fault.encodings {
         let only_here = |case: &&Case| {
-            case.encodings
-                .as_ref()
-                .is_some_and(|e| !e.contains(&Encoding::Json) && e.contains(&encoding))
+            let named = case.faults.contains(&fault.name);
+            let elsewhere =
+                |e: &Vec<Encoding>| !e.contains(&Encoding::Json) && e.contains(encoding);
+            named && case.encodings.as_ref().is_some_and(elsewhere)
         };
-        if encodings.is_empty() || naming(fault, cases).any(|case| only_here(&case)) {
-            encodings.push(encoding);
+        if !encodings.contains(encoding)
+            && (encodings.is_empty() || cases.iter().copied().any(|case| only_here(&case)))
+        {
+            encodings.push(*encoding);
         }
     }
-    let claim = claim(Some(&fault.name), fault.modes.clone(), encodings);
-    let mut results = judge(&claim, cases, 2, scale);
-    if fault.modes.contains(&Mode::Stream) {
+    let mut results = judge(
+        "sdk",
+        &probe(Some(&fault.name), &fault.modes, &encodings),
+        Some(cases),
+        2,
+        scale,
+    );
+    let of_pipelines: Vec<&Case> = cases
+        .iter()
+        .copied()
+        .filter(|case| is_for_pipelines(case))
+        .collect();
+    if fault.modes.contains(&Mode::Stream) && !of_pipelines.is_empty() {
         results.extend(judge(
+            "function",
             &pipeline(Some(&fault.name)),
-            &of_pipelines(cases),
+            Some(&of_pipelines),
             2,
             scale,
         ));
@@ -180,18 +209,18 @@ fn caught_by(fault: &Fault, cases: &[Case], scale: f64) -> BTreeSet<String> {
         .collect()
 }
 
+/// Cases that are about pipelines, and those without which nothing is judged.
+fn is_for_pipelines(case: &Case) -> bool {
+    case.subject == Kind::Function
+        && (case.needs.pipeline == Some(true) || case.gate && case.modes.contains(&Mode::Stream))
+}
+
 /// Whether a case is among the eighth that is asked for a fault that it does not name.
 fn is_sampled(fault: &Fault, case: &Case) -> bool {
     // The same in every run: the hasher's keys are fixed.
     let mut hasher = DefaultHasher::new();
     (&fault.name, &case.id).hash(&mut hasher);
     hasher.finish().is_multiple_of(8)
-}
-
-fn naming<'a>(fault: &'a Fault, cases: &'a [Case]) -> impl Iterator<Item = &'a Case> {
-    cases
-        .iter()
-        .filter(|case| case.faults.contains(&fault.name))
 }
 
 #[test]
@@ -204,53 +233,64 @@ fn every_fault_is_caught_by_exactly_the_cases_that_name_it() {
         .collect();
     let update = std::env::var_os("UPDATE").is_some();
     let everything = update || only.is_some() || std::env::var("FAULTS").is_ok_and(|f| f == "all");
-    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let catches: Mutex<BTreeMap<String, BTreeSet<String>>> = Mutex::default();
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let work = || {
         while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let named: BTreeSet<String> =
-                naming(fault, &cases).map(|case| case.id.clone()).collect();
-            let asked: Vec<Case> = cases
+            let names_it = |case: &&Case| case.faults.contains(&fault.name);
+            let asked: Vec<&Case> = cases
                 .iter()
-                .filter(|case| {
-                    everything || case.gate || named.contains(&case.id) || is_sampled(fault, case)
-                })
-                .cloned()
+                .filter(|case| everything || case.gate || names_it(case) || is_sampled(fault, case))
+                .collect();
+            let named: BTreeSet<String> = cases
+                .iter()
+                .filter(names_it)
+                .map(|case| case.id.clone())
                 .collect();
             let mut caught = caught_by(fault, &asked, HASTE);
-            let surplus: Vec<Case> = cases
-                .iter()
+            let surplus: Vec<&Case> = asked
+                .into_iter()
                 .filter(|case| caught.contains(&case.id) && !named.contains(&case.id))
-                .cloned()
                 .collect();
             if !surplus.is_empty() {
                 let again = caught_by(fault, &surplus, PATIENCE);
                 caught.retain(|id| named.contains(id) || again.contains(id));
             }
-            let missed = named
-                .difference(&caught)
-                .map(|id| format!("{}: {id} names it and passes", fault.name));
-            let also = caught
-                .difference(&named)
-                .map(|id| format!("{}: {id} fails and does not name it", fault.name));
-            wrong
+            found
                 .lock()
                 .expect("no holder panics")
-                .extend(missed.chain(also));
-            let mut catches = catches.lock().expect("no holder panics");
-            for id in caught {
-                catches.entry(id).or_default().insert(fault.name.clone());
-            }
+                .push((&fault.name, named, caught));
         }
     };
-    std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(work))));
+    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
+    let found = found.into_inner().expect("no holder panics");
     if update && only.is_none() {
-        let catches = catches.into_inner().expect("no holder panics");
-        return cases.iter().for_each(|case| {
-            write_faults(&case.id, catches.get(&case.id).unwrap_or(&BTreeSet::new()))
-        });
+        let mut catches: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for (fault, _, caught) in &found {
+            for id in caught {
+                catches.entry(id).or_default().insert((*fault).clone());
+            }
+        }
+        for case in &cases {
+            write_faults(
+                &case.id,
+                catches.get(case.id.as_str()).unwrap_or(&BTreeSet::new()),
+            );
+        }
+        return;
     }
-    let mut wrong = wrong.into_inner().expect("no holder panics");
+    let mut wrong: Vec<String> = Vec::new();
+    for (fault, named, caught) in &found {
+        wrong.extend(
+            named
+                .difference(caught)
+                .map(|id| format!("{fault}: {id} names it and passes")),
+        );
+        wrong.extend(
+            caught
+                .difference(named)
+                .map(|id| format!("{fault}: {id} fails and does not name it")),
+        );
+    }
     wrong.sort();
     assert!(
         wrong.is_empty(),
