@@ -5,7 +5,7 @@
 //! | [`serve`] | `Event → Result<Event>` | one result for each event |
 //! | [`serve_many`] | `(Event, &mut Emitter) → Result<()>` | any number of results, as they come; the context; cancellation |
 //! | [`serve_calls`] | `&mut Call → Result<()>` | a whole call: its events together, data in pieces |
-//! | [`Function::serve_async`] | `(Event, Context) → Future` | handlers that are futures (feature `async`) |
+//! | `Function::serve_async` | `(Event, Context) → Future` | handlers that are futures (feature `async`) |
 //!
 //! [`Function`] has the options: a manifest, initialisation that may fail, limits.
 //!
