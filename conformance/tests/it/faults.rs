@@ -247,13 +247,15 @@ fn every_fault_is_caught_by_exactly_the_cases_that_name_it() {
                 .map(|case| case.id.clone())
                 .collect();
             let mut caught = caught_by(fault, &asked, HASTE);
-            let surplus: Vec<&Case> = asked
+            // What haste may have brought about, either way, is looked at again with all its time.
+            let doubtful: Vec<&Case> = asked
                 .into_iter()
-                .filter(|case| caught.contains(&case.id) && !named.contains(&case.id))
+                .filter(|case| caught.contains(&case.id) != named.contains(&case.id))
                 .collect();
-            if !surplus.is_empty() {
-                let again = caught_by(fault, &surplus, PATIENCE);
-                caught.retain(|id| named.contains(id) || again.contains(id));
+            if !doubtful.is_empty() {
+                let again = caught_by(fault, &doubtful, PATIENCE);
+                caught.retain(|id| named.contains(id));
+                caught.extend(again);
             }
             found
                 .lock()
