@@ -32,6 +32,8 @@ mod encoding;
 mod error;
 mod event;
 pub mod function;
+#[cfg(feature = "host")]
+pub mod host;
 mod limits;
 mod manifest;
 mod message;
