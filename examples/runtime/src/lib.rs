@@ -1,0 +1,3 @@
+//! The reference runtime: a host of [`libfaas::host`] with a command line and an HTTP gateway.
+
+pub mod serve;

@@ -1,0 +1,3 @@
+//! Functions behind HTTP and schedules.
+
+pub mod route;
