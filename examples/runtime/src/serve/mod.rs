@@ -1,3 +1,4 @@
 //! Functions behind HTTP and schedules.
 
+pub mod http;
 pub mod route;
