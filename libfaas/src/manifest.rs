@@ -1,6 +1,7 @@
 //! The manifest: what a function says of itself before it is started.
 
 mod error;
+mod filter;
 mod node;
 mod quantity;
 mod read;
