@@ -106,6 +106,20 @@ pub fn encode_message(message: &Message, encoding: Encoding, out: &mut Vec<u8>) 
     }
 }
 
+/// How many bytes of an encoded message are not the message but say where it ends.
+pub(crate) fn framing(bytes: &[u8], encoding: Encoding) -> usize {
+    match encoding {
+        Encoding::Json => 1,
+        Encoding::Protobuf => bytes.iter().take_while(|&&b| b & 0x80 != 0).count() + 1,
+        Encoding::Capnp => {
+            let segments = bytes
+                .first_chunk()
+                .map_or(1, |&count| u32::from_le_bytes(count) as usize + 1);
+            (4 + 4 * segments).next_multiple_of(8)
+        }
+    }
+}
+
 fn read_event(bytes: &Bytes, encoding: Encoding, limits: &Limits) -> Result<Event, Violation> {
     match encoding {
         Encoding::Json => json::read_event(bytes, limits),

@@ -90,7 +90,7 @@ impl Code {
             .unwrap_or(Code::Unknown)
     }
 
-    /// What a process's exit status says, after sysexits(3). A number above 128, as a shell reports
+    /// What a process's exit status says, after sysexits(3). 129 to 192, as a shell reports
     /// death by a signal, is INTERNAL; so is death by a signal itself, which has no exit status.
     pub fn from_exit(status: i32) -> Code {
         match status {
@@ -100,7 +100,7 @@ impl Code {
             70 => Code::Internal,
             77 => Code::PermissionDenied,
             78 | 126 | 127 => Code::FailedPrecondition,
-            129..=255 => Code::Internal,
+            129..=192 => Code::Internal,
             _ => Code::Unknown,
         }
     }

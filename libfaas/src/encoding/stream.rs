@@ -132,6 +132,12 @@ impl MessageDecoder {
         matches!(self.state, State::Open)
     }
 
+    /// Bytes that have come and are in no message yet.
+    #[cfg(feature = "host")]
+    pub(crate) fn pending(&self) -> usize {
+        self.frames.pending().1.len()
+    }
+
     fn advance(&mut self) -> Result<Option<Received>, Violation> {
         let first = matches!(self.state, State::Start);
         if first {

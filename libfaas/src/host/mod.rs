@@ -3,11 +3,20 @@
 //! A [`Revision`] is a manifest that this host has accepted, with everything decided that the
 //! manifest leaves open. What goes into a call and what comes out of it are [`Part`]s, the same in
 //! both directions and in every mode. [`Settings`] has the times and the ceilings.
+//!
+//! A [`Session`] is one instance in stream mode, without I/O and without a clock: whoever has the
+//! descriptors, the process and the time drives it.
 
+mod assembly;
+mod death;
 mod part;
 mod revision;
+pub mod session;
 mod settings;
 
+pub use assembly::Assembly;
+pub use death::{Death, Exit, Limit};
 pub use part::Part;
 pub use revision::{Bounds, Revision};
+pub use session::{Notice, Session};
 pub use settings::{Ceilings, Level, Settings, Times};

@@ -8,7 +8,8 @@ use super::super::call::Port;
 use super::super::pieces::{Piece, is_json, split};
 use super::super::session::{Item, Taken};
 use super::{Exit, Shared, State};
-use crate::{Code, Encoding, Event, Message, Status, encode_message};
+use crate::encoding::framing;
+use crate::{Code, Event, Message, Status, encode_message};
 
 /// Data in one message, where an event is written in pieces.
 const PIECE: usize = 256 << 10;
@@ -244,19 +245,5 @@ impl Port for StreamPort {
             Arc::clone(&self.signal.future),
             look,
         ))
-    }
-}
-
-/// How many bytes of an encoded message are not the message but say where it ends.
-fn framing(bytes: &[u8], encoding: Encoding) -> usize {
-    match encoding {
-        Encoding::Json => 1,
-        Encoding::Protobuf => bytes.iter().take_while(|&&b| b & 0x80 != 0).count() + 1,
-        Encoding::Capnp => {
-            let segments = bytes
-                .first_chunk()
-                .map_or(1, |&count| u32::from_le_bytes(count) as usize + 1);
-            (4 + 4 * segments).next_multiple_of(8)
-        }
     }
 }

@@ -1,0 +1,93 @@
+//! What is due when: one timer for all calls of an instance.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// The function's hello.
+    Init,
+    /// The process's end, after that of its stdout.
+    Death,
+    /// A call's deadline, or the end of its grace.
+    Call(u64),
+}
+
+#[derive(Debug)]
+pub(super) struct Timers {
+    due: BTreeSet<(Instant, Timer)>,
+    /// When the hello is due.
+    init: Option<Instant>,
+    /// Graces that began when nobody said what time it was.
+    waiting: Vec<u64>,
+    /// The last time that was told.
+    now: Instant,
+}
+
+impl Timers {
+    pub(super) fn new(now: Instant) -> Self {
+        Timers {
+            due: BTreeSet::new(),
+            init: None,
+            waiting: Vec::new(),
+            now,
+        }
+    }
+
+    /// Takes the time, which never goes back.
+    pub(super) fn at(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    pub(super) fn after(&self, time: Duration) -> Instant {
+        self.now + time
+    }
+
+    /// Moves a timer.
+    pub(super) fn set(&mut self, from: Option<Instant>, to: Option<Instant>, timer: Timer) {
+        if let Some(from) = from {
+            self.due.remove(&(from, timer));
+        }
+        if let Some(to) = to {
+            self.due.insert((to, timer));
+        }
+        if timer == Timer::Init {
+            self.init = to;
+        }
+    }
+
+    pub(super) fn init(&self) -> Option<Instant> {
+        self.init
+    }
+
+    /// Sets a call's grace as soon as somebody says what time it is.
+    pub(super) fn set_later(&mut self, call: u64) {
+        self.waiting.push(call);
+    }
+
+    pub(super) fn take_waiting(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        if !self.waiting.is_empty() {
+            return Some(self.now);
+        }
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// The next timer that has run out.
+    pub(super) fn pop(&mut self) -> Option<Timer> {
+        let (due, timer) = *self.due.first()?;
+        (due <= self.now).then(|| {
+            self.due.pop_first();
+            timer
+        })
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.due.clear();
+        self.waiting.clear();
+    }
+}
