@@ -1,3 +1,4 @@
 //! The reference runtime: a host of [`libfaas::host`] with a command line and an HTTP gateway.
 
+pub mod log;
 pub mod serve;

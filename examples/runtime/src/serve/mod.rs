@@ -1,4 +1,8 @@
 //! Functions behind HTTP and schedules.
 
+pub mod connection;
+pub mod cors;
 pub mod http;
 pub mod route;
+pub mod schedule;
+pub mod token;
