@@ -5,10 +5,13 @@
 //! both directions and in every mode. [`Settings`] has the times and the ceilings.
 //!
 //! A [`Session`] is one instance in stream mode, without I/O and without a clock: whoever has the
-//! descriptors, the process and the time drives it.
+//! descriptors, the process and the time drives it. A [`OneShot`] is one invocation in the other
+//! modes, likewise. A [`Log`] makes records of stderr.
 
 mod assembly;
 mod death;
+mod log;
+mod oneshot;
 mod part;
 mod revision;
 pub mod session;
@@ -16,6 +19,8 @@ mod settings;
 
 pub use assembly::Assembly;
 pub use death::{Death, Exit, Limit};
+pub use log::{Log, Record, Structured, escape};
+pub use oneshot::OneShot;
 pub use part::Part;
 pub use revision::{Bounds, Revision};
 pub use session::{Notice, Session};
