@@ -14,8 +14,10 @@ mod log;
 mod oneshot;
 mod part;
 mod revision;
+mod sandbox;
 pub mod session;
 mod settings;
+mod start;
 
 pub use assembly::Assembly;
 pub use death::{Death, Exit, Limit};
@@ -23,5 +25,9 @@ pub use log::{Log, Record, Structured, escape};
 pub use oneshot::OneShot;
 pub use part::Part;
 pub use revision::{Bounds, Revision};
+pub use sandbox::{Means, Missing, Process, Sandbox, SandboxError, StartError};
+#[doc(hidden)]
+pub use sandbox::{Measure, Measures};
 pub use session::{Notice, Session};
 pub use settings::{Ceilings, Level, Settings, Times};
+pub use start::{Instance, start};

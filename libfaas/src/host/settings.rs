@@ -1,7 +1,9 @@
 //! How a host is configured.
 
+use std::fmt;
 use std::time::Duration;
 
+use super::Measures;
 use crate::Encoding;
 
 /// How a host is configured. The defaults are the specification's (spec/lifecycle.md, "Defaults")
@@ -29,6 +31,9 @@ pub struct Settings {
     pub lang: String,
     /// `TZ` of functions whose manifest sets none.
     pub tz: String,
+    /// For faulty runtimes alone: what a sandbox does not do.
+    #[doc(hidden)]
+    pub measures: Measures,
 }
 
 /// The time that each step of an instance's life may take.
@@ -75,6 +80,16 @@ pub enum Level {
     MultiTenant,
 }
 
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Level::None => "none",
+            Level::Hygiene => "I1",
+            Level::MultiTenant => "I2",
+        })
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
@@ -88,6 +103,7 @@ impl Default for Settings {
             path: "/usr/local/bin:/usr/bin:/bin".into(),
             lang: "C.UTF-8".into(),
             tz: "UTC".into(),
+            measures: Measures::default(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! One binary for all integration tests.
 
 mod function;
+#[cfg(feature = "host")]
+mod host;
 mod json;
 mod manifest;
 mod meaning;

@@ -1,0 +1,381 @@
+//! Sandboxes on Linux.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{Signal, geteuid};
+
+use self::cgroup::{Controller, Group, Hierarchies, Limits};
+use self::spawn::{Capabilities, Failed, Plan, Signals, Step, Strings, c_string};
+use self::watch::{Watch, Watched};
+use super::tmpdir::TempDir;
+use super::{Means, Measure, Measures, Missing, SandboxError, StartError};
+use crate::Stage;
+use crate::host::{Level, Revision, Settings};
+
+mod cgroup;
+mod init;
+mod launcher;
+mod process;
+mod program;
+mod spawn;
+mod sweep;
+mod userns;
+mod watch;
+
+pub(super) use process::Process;
+
+/// How long what was killed may take to disappear.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Sandbox {
+    shared: Arc<Shared>,
+    _watch: Option<Watch>,
+}
+
+struct Shared {
+    level: Level,
+    measures: Measures,
+    folder: PathBuf,
+    tmpdir: String,
+    group: Option<Group>,
+    /// Counts the instance's processes where no group does.
+    user_namespace: Option<OwnedFd>,
+    pids: Option<u64>,
+    memory: Option<u64>,
+    memory_exceeded: AtomicBool,
+    stages: Mutex<Vec<Process>>,
+    known: Mutex<sweep::Known>,
+    /// Removed last.
+    folder_of_tmpdir: Mutex<Option<TempDir>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("level", &self.level)
+            .field("tmpdir", &self.tmpdir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    pub(super) fn probe(level: Level) -> Result<Means, Missing> {
+        match level {
+            Level::None => Ok(Means("own session, own environment".into())),
+            Level::Hygiene => hygiene(),
+            Level::MultiTenant => Err(Missing {
+                level,
+                missing: "this version has no means for it".into(),
+                remedy: "use I1".into(),
+            }),
+        }
+    }
+
+    pub(super) fn new(revision: &Revision, settings: &Settings) -> Result<Sandbox, SandboxError> {
+        let level = settings.level;
+        Self::probe(level)?;
+        let measures = settings.measures;
+        let bounds = &revision.bounds;
+        let bounded = |measure, limit: Option<u64>| {
+            limit.filter(|_| level >= Level::Hygiene && measures.has(measure))
+        };
+        let limits = Limits {
+            memory: bounded(Measure::Memory, bounds.memory),
+            pids: bounded(Measure::Pids, bounds.pids),
+            millicores: bounded(Measure::Cpu, bounds.millicores)
+                .filter(|_| level >= Level::MultiTenant),
+        };
+        let folder = std::path::absolute(&revision.folder)
+            .map_err(|e| SandboxError::step("find the function's folder", e))?;
+        let group = Hierarchies::get()
+            .group(&limits)
+            .map_err(|e| SandboxError::step("make a control group", e))?;
+        if group.is_none() {
+            sweep::become_reaper();
+        }
+        let counted = limits.pids.is_some() && Hierarchies::get().has(Controller::Pids).is_none();
+        let user_namespace = match counted {
+            true => {
+                Some(userns::create().map_err(|e| SandboxError::step("make a user namespace", e))?)
+            }
+            false => None,
+        };
+        let dir = TempDir::new().map_err(|e| SandboxError::step("make a folder for TMPDIR", e))?;
+        let tmpdir = dir.path().to_str().map(str::to_owned).ok_or_else(|| {
+            SandboxError::Refused(format!(
+                "the host's own TMPDIR, {}, is not UTF-8; set another",
+                dir.path().display()
+            ))
+        })?;
+        let shared = Arc::new(Shared {
+            level,
+            measures,
+            folder,
+            tmpdir,
+            group,
+            user_namespace,
+            pids: limits.pids,
+            memory: limits.memory,
+            memory_exceeded: AtomicBool::new(false),
+            stages: Mutex::default(),
+            known: Mutex::default(),
+            folder_of_tmpdir: Mutex::new(Some(dir)),
+        });
+        let watch =
+            watch(&shared).map_err(|e| SandboxError::step("watch the instance's memory", e))?;
+        Ok(Sandbox {
+            shared,
+            _watch: watch,
+        })
+    }
+
+    pub(super) fn tmpdir(&self) -> &str {
+        &self.shared.tmpdir
+    }
+
+    pub(super) fn start(
+        &self,
+        stage: &Stage,
+        vars: &BTreeMap<String, String>,
+        stdio: [OwnedFd; 3],
+    ) -> Result<Process, StartError> {
+        let shared = &self.shared;
+        let word = stage.command.first().map_or("", String::as_str);
+        let path = vars.get("PATH").map_or("", String::as_str);
+        let refuse = |why| StartError::Command {
+            command: word.into(),
+            why,
+        };
+        let plan = Plan {
+            programs: program::candidates(word, &shared.folder, path).map_err(refuse)?,
+            argv: strings(stage.command.iter().cloned()).map_err(refuse)?,
+            envp: strings(vars.iter().map(|(name, value)| format!("{name}={value}")))
+                .map_err(refuse)?,
+            ..self.plan(stdio)?
+        };
+        let started = if launcher::lives_long() {
+            patiently(&plan)
+        } else {
+            launcher::run(move || patiently(&plan))
+                .map_err(|e| SandboxError::step("start a thread", e))?
+        };
+        let (pid, pidfd) = started.map_err(|failed| match failed.step {
+            Step::Execute => refuse(program::why(word, &shared.folder, path, failed.errno)),
+            Step::Folder => refuse(format!(
+                "its folder {} can't be entered: {}",
+                shared.folder.display(),
+                io::Error::from(failed)
+            )),
+            step => StartError::Sandbox(SandboxError::step(step.doing(), failed)),
+        })?;
+        let process = Process::new(pid, pidfd, shared.measures.has(Measure::Reap));
+        lock(&shared.known).leaders.push(pid.as_raw_nonzero().get());
+        lock(&shared.stages).push(process.clone());
+        Ok(process)
+    }
+
+    /// What is the same for all stages.
+    fn plan(&self, stdio: [OwnedFd; 3]) -> Result<Plan, SandboxError> {
+        let shared = &self.shared;
+        let takes = |measure| shared.measures.has(measure);
+        let hygiene = shared.level >= Level::Hygiene;
+        let failed = |e: io::Error| SandboxError::step("prepare descriptors", e);
+        let mut limits = Vec::new();
+        if hygiene && takes(Measure::Core) {
+            limits.push((libc::RLIMIT_CORE as i32, 0));
+        }
+        if let (Some(_), Some(pids)) = (&shared.user_namespace, shared.pids) {
+            limits.push((libc::RLIMIT_NPROC as i32, pids));
+        }
+        let mut descriptors = Vec::new();
+        for fd in stdio {
+            let fd = spawn::above_stdio(fd).map_err(failed)?;
+            let mut flags = fcntl_getfl(&fd).map_err(|e| failed(e.into()))?;
+            flags.set(OFlags::NONBLOCK, !takes(Measure::Blocking));
+            fcntl_setfl(&fd, flags).map_err(|e| failed(e.into()))?;
+            descriptors.push(fd);
+        }
+        let doors = shared.group.as_ref().map_or(Ok(Vec::new()), Group::doors);
+        let user_namespace = shared
+            .user_namespace
+            .as_ref()
+            .map(OwnedFd::try_clone)
+            .transpose();
+        Ok(Plan {
+            cwd: Some(folder(&shared.folder)?),
+            stdio: descriptors.try_into().ok(),
+            groups: doors.map_err(|e| SandboxError::step("open a control group", e))?,
+            user_namespace: user_namespace.map_err(failed)?,
+            session: takes(Measure::Session),
+            umask: hygiene.then_some(if takes(Measure::Umask) { 0o077 } else { 0o022 }),
+            limits,
+            no_new_privileges: hygiene && takes(Measure::NoNewPrivileges),
+            signals: if takes(Measure::Signals) {
+                Signals::Default
+            } else {
+                Signals::Disturbed
+            },
+            dies_with_thread: takes(Measure::Descendants),
+            descriptors: takes(Measure::Descriptors),
+            capabilities: Capabilities::Keep,
+            ..Plan::default()
+        })
+    }
+
+    pub(super) fn kill(&self) {
+        self.shared.kill();
+    }
+
+    pub(super) fn memory_exceeded(&self) -> bool {
+        let shared = &self.shared;
+        shared.memory_exceeded.load(Ordering::Acquire)
+            || shared.group.as_ref().is_some_and(Group::out_of_memory)
+    }
+}
+
+impl Shared {
+    fn kill(&self) {
+        for stage in lock(&self.stages).iter() {
+            stage.signal(Signal::KILL);
+        }
+        if !self.measures.has(Measure::Descendants) {
+            return;
+        }
+        match &self.group {
+            Some(group) => drop(group.kill()),
+            None => drop(sweep::kill(&mut lock(&self.known), &self.tmpdir)),
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.kill();
+        let deadline = Instant::now() + PATIENCE;
+        for stage in lock(&self.stages).iter() {
+            stage.wait_until(deadline);
+        }
+        if self.measures.has(Measure::Descendants) {
+            match &self.group {
+                Some(group) => drop(group.empty(PATIENCE)),
+                None => drop(sweep::empty(&mut lock(&self.known), &self.tmpdir, PATIENCE)),
+            }
+        }
+        if let (false, Some(dir)) = (
+            self.measures.has(Measure::TmpdirRemoved),
+            &mut *lock(&self.folder_of_tmpdir),
+        ) {
+            dir.keep();
+        }
+    }
+}
+
+impl Watched for Shared {
+    fn alarm(&self) {
+        self.memory_exceeded.store(true, Ordering::Release);
+        self.kill();
+    }
+
+    fn look(&self, table: &sweep::Table) {
+        let Some(limit) = self.memory else { return };
+        let found = table.find(&mut lock(&self.known), &self.tmpdir);
+        if table.resident(&found) > limit {
+            self.alarm();
+        }
+    }
+}
+
+fn watch(shared: &Arc<Shared>) -> io::Result<Option<Watch>> {
+    if shared.memory.is_none() {
+        return Ok(None);
+    }
+    let weak = Arc::downgrade(shared);
+    let watched: Weak<dyn Watched> = weak;
+    if Hierarchies::get().has(Controller::Memory).is_none() {
+        return watch::look(watched).map(Some);
+    }
+    let alarm = shared
+        .group
+        .as_ref()
+        .map_or(Ok(None), Group::memory_alarm)?;
+    alarm.map(|alarm| watch::alarm(alarm, watched)).transpose()
+}
+
+/// I1, and how.
+fn hygiene() -> Result<Means, Missing> {
+    let hierarchies = Hierarchies::get();
+    let memory = hierarchies
+        .has(Controller::Memory)
+        .unwrap_or("watching resident memory");
+    let pids = match hierarchies.has(Controller::Pids) {
+        Some(means) => means,
+        None if geteuid().is_root() => {
+            let complaints = match hierarchies.complaints.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", hierarchies.complaints.join("; ")),
+            };
+            return Err(Missing {
+                level: Level::Hygiene,
+                missing: format!("no control group with the pids controller can be made{complaints}, and the kernel does not count the superuser's processes otherwise"),
+                remedy: "run the host in a control group that is delegated to it (systemd-run --scope -p Delegate=yes), or as another user".into(),
+            });
+        }
+        None => {
+            counting()?;
+            "RLIMIT_NPROC in a user namespace"
+        }
+    };
+    Ok(Means(format!(
+        "processes: own session, no_new_privs; memory: {memory}; pids: {pids}"
+    )))
+}
+
+/// Whether user namespaces are to be had.
+fn counting() -> Result<(), Missing> {
+    userns::create().map(drop).map_err(|error| Missing {
+        level: Level::Hygiene,
+        missing: format!("the number of processes can't be bounded: there is no control group with the pids controller, and no user namespace ({error})"),
+        remedy: "run the host in a control group that is delegated to it (systemd-run --user --scope -p Delegate=yes), or allow user namespaces (kernel.unprivileged_userns_clone, user.max_user_namespaces, AppArmor)".into(),
+    })
+}
+
+/// A file that was just written can't be executed while some other process, which was being
+/// started at that moment, holds a copy of the descriptor that it was written through.
+fn patiently(plan: &Plan) -> Result<(rustix::process::Pid, OwnedFd), Failed> {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let start = Instant::now();
+    loop {
+        match spawn::spawn(plan) {
+            Err(failed) if failed.errno == libc::ETXTBSY && start.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            result => return result,
+        }
+    }
+}
+
+fn strings(all: impl Iterator<Item = String>) -> Result<Strings, String> {
+    let all: Result<Vec<_>, _> = all
+        .map(|one| c_string(one.as_bytes(), "an argument or a variable"))
+        .collect();
+    all.map(Strings::new)
+}
+
+fn folder(path: &std::path::Path) -> Result<CString, SandboxError> {
+    use std::os::unix::ffi::OsStrExt;
+    c_string(path.as_os_str().as_bytes(), "the function's folder").map_err(SandboxError::Refused)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,539 @@
+//! Control groups, of version 2 and of version 1.
+//!
+//! A host keeps its instances below its own group, so whatever bounds the host bounds them as well.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
+
+/// What a control group can bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Controller {
+    Memory,
+    Pids,
+    Cpu,
+}
+
+impl Controller {
+    pub(super) const ALL: [Controller; 3] = [Controller::Memory, Controller::Pids, Controller::Cpu];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Controller::Memory => "memory",
+            Controller::Pids => "pids",
+            Controller::Cpu => "cpu",
+        }
+    }
+}
+
+/// The groups below which instances have theirs.
+#[derive(Debug, Default)]
+pub(super) struct Hierarchies {
+    found: Vec<Hierarchy>,
+    /// Why a controller isn't there, for people.
+    pub(super) complaints: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Hierarchy {
+    /// Our own group in it; made by us.
+    base: PathBuf,
+    unified: bool,
+    controllers: Vec<Controller>,
+}
+
+/// What an instance's group has to bound; None: it doesn't.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub(super) memory: Option<u64>,
+    pub(super) pids: Option<u64>,
+    pub(super) millicores: Option<u64>,
+}
+
+/// The groups of one instance. Dropping it removes them; they must be empty by then.
+#[derive(Debug)]
+pub(super) struct Group {
+    dirs: Vec<Dir>,
+}
+
+#[derive(Debug)]
+struct Dir {
+    path: PathBuf,
+    unified: bool,
+    controllers: Vec<Controller>,
+}
+
+impl Hierarchies {
+    /// Those of this host, found at the first use.
+    pub(super) fn get() -> &'static Hierarchies {
+        static FOUND: OnceLock<Hierarchies> = OnceLock::new();
+        FOUND.get_or_init(|| {
+            let read = |path| fs::read_to_string(path).unwrap_or_default();
+            let found = Hierarchies::find(
+                &read("/proc/self/mountinfo"),
+                &read("/proc/self/cgroup"),
+                std::process::id(),
+            );
+            extern "C" fn remove() {
+                if let Some(found) = FOUND.get() {
+                    for hierarchy in &found.found {
+                        let _ = fs::remove_dir(&hierarchy.base);
+                    }
+                }
+            }
+            // SAFETY: registers a function that lives as long as the program and does not unwind.
+            unsafe { libc::atexit(remove) };
+            found
+        })
+    }
+
+    fn find(mountinfo: &str, own: &str, pid: u32) -> Hierarchies {
+        let mut hierarchies = Hierarchies::default();
+        for mount in mountinfo.lines().filter_map(Mount::parse) {
+            let path = own.lines().find_map(|line| mount.own_path(line));
+            let Some(path) = path else { continue };
+            match mount.hierarchy(&path, pid) {
+                Ok(hierarchy) => hierarchies.found.push(hierarchy),
+                Err(complaint) => hierarchies.complaints.push(complaint),
+            }
+        }
+        // One that serves as the list of an instance's processes comes first: killing is one write.
+        hierarchies
+            .found
+            .sort_by_key(|hierarchy| !hierarchy.unified);
+        hierarchies
+    }
+
+    pub(super) fn has(&self, controller: Controller) -> Option<&'static str> {
+        let of = |h: &&Hierarchy| h.controllers.contains(&controller);
+        self.found
+            .iter()
+            .find(of)
+            .map(|h| if h.unified { "cgroup v2" } else { "cgroup v1" })
+    }
+
+    /// A group with these limits. None where there are no groups to be had.
+    pub(super) fn group(&self, limits: &Limits) -> io::Result<Option<Group>> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+        let bound = |controller: &Controller| match controller {
+            Controller::Memory => limits.memory.is_some(),
+            Controller::Pids => limits.pids.is_some(),
+            Controller::Cpu => limits.millicores.is_some(),
+        };
+        let mut wanted: Vec<&Hierarchy> = self
+            .found
+            .iter()
+            .filter(|h| h.controllers.iter().any(bound))
+            .collect();
+        if wanted.is_empty() {
+            wanted.extend(self.found.first());
+        }
+        let mut group = Group { dirs: Vec::new() };
+        for hierarchy in wanted {
+            let path = hierarchy.base.join(&name);
+            fs::create_dir(&path)?;
+            group.dirs.push(Dir {
+                path,
+                unified: hierarchy.unified,
+                controllers: hierarchy.controllers.clone(),
+            });
+        }
+        group.limit(limits)?;
+        Ok(Some(group).filter(|group| !group.dirs.is_empty()))
+    }
+}
+
+struct Mount<'a> {
+    root: &'a str,
+    point: &'a str,
+    unified: bool,
+    options: &'a str,
+}
+
+impl<'a> Mount<'a> {
+    /// A line of mountinfo: id, parent, device, root, mount point, …, `-`, type, source, options.
+    fn parse(line: &'a str) -> Option<Mount<'a>> {
+        let (before, after) = line.split_once(" - ")?;
+        let mut before = before.split(' ').skip(3);
+        let (root, point) = (before.next()?, before.next()?);
+        let mut after = after.split(' ');
+        let unified = match after.next()? {
+            "cgroup2" => true,
+            "cgroup" => false,
+            _ => return None,
+        };
+        let options = after.nth(1)?;
+        Some(Mount {
+            root,
+            point,
+            unified,
+            options,
+        })
+    }
+
+    fn controllers(&self) -> Vec<Controller> {
+        let named = |c: &Controller| self.options.split(',').any(|option| option == c.name());
+        Controller::ALL.into_iter().filter(named).collect()
+    }
+
+    /// The folder of the host's own group, if this line of `/proc/self/cgroup` is this hierarchy's.
+    fn own_path(&self, line: &str) -> Option<PathBuf> {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (names, path) = (fields.next()?, fields.next()?);
+        let ours = match self.unified {
+            true => names.is_empty(),
+            false => {
+                let first = self.controllers().first()?.name();
+                names.split(',').any(|name| name == first)
+            }
+        };
+        let below = path
+            .strip_prefix(self.root.trim_end_matches('/'))
+            .unwrap_or(path);
+        ours.then(|| Path::new(self.point).join(below.trim_start_matches('/')))
+    }
+
+    fn hierarchy(&self, own: &Path, pid: u32) -> Result<Hierarchy, String> {
+        let base = own.join(format!("faas-{pid}"));
+        let controllers = match self.unified {
+            true => delegate(own)?,
+            false => self.controllers(),
+        };
+        remove_stale(own);
+        match fs::create_dir(&base) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(format!("{} can't be made ({error})", base.display()));
+            }
+            _ => {}
+        }
+        if self.unified && !controllers.is_empty() {
+            enable(&base, &controllers).map_err(|error| format!("{}: {error}", base.display()))?;
+        }
+        Ok(Hierarchy {
+            base,
+            unified: self.unified,
+            controllers,
+        })
+    }
+}
+
+/// Has a group of version 2 hand its controllers to the groups below it, and says which it does.
+///
+/// A group that does so may hold no process itself, unless it is the root. So a host that is alone
+/// in its group moves to one below.
+fn delegate(own: &Path) -> Result<Vec<Controller>, String> {
+    let listed = |file: &str| -> Vec<Controller> {
+        let text = fs::read_to_string(own.join(file)).unwrap_or_default();
+        let has = |c: &Controller| text.split_ascii_whitespace().any(|name| name == c.name());
+        Controller::ALL.into_iter().filter(has).collect()
+    };
+    let (offered, enabled) = (
+        listed("cgroup.controllers"),
+        listed("cgroup.subtree_control"),
+    );
+    if offered == enabled {
+        return Ok(enabled);
+    }
+    if enable(own, &offered).is_err() {
+        let me = std::process::id().to_string();
+        let members = fs::read_to_string(own.join("cgroup.procs")).unwrap_or_default();
+        if members.trim() == me {
+            let leaf = own.join("faas-host");
+            let moved =
+                fs::create_dir_all(&leaf).and_then(|()| fs::write(leaf.join("cgroup.procs"), &me));
+            if moved.is_ok() {
+                let _ = enable(own, &offered);
+            }
+        }
+    }
+    Ok(listed("cgroup.subtree_control"))
+}
+
+fn enable(dir: &Path, controllers: &[Controller]) -> io::Result<()> {
+    let mut text = String::new();
+    for controller in controllers {
+        let _ = write!(text, "+{} ", controller.name());
+    }
+    fs::write(dir.join("cgroup.subtree_control"), text.trim_end())
+}
+
+/// Removes what hosts have left that were killed: their groups, and whatever still runs in them.
+fn remove_stale(own: &Path) {
+    for entry in fs::read_dir(own).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("faas-")?.parse::<i32>().ok());
+        let Some(pid) = pid.and_then(Pid::from_raw) else {
+            continue;
+        };
+        if pid == rustix::process::getpid()
+            || rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
+        {
+            continue;
+        }
+        for group in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+            if group.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let dir = Dir {
+                    unified: group.path().join("cgroup.kill").exists(),
+                    path: group.path(),
+                    controllers: Vec::new(),
+                };
+                drop(Group { dirs: vec![dir] });
+            }
+        }
+        let _ = fs::remove_dir(entry.path());
+    }
+}
+
+impl Group {
+    fn limit(&self, limits: &Limits) -> io::Result<()> {
+        for dir in &self.dirs {
+            for controller in &dir.controllers {
+                match (controller, dir.unified) {
+                    (Controller::Memory, _) => dir.limit_memory(limits.memory)?,
+                    (Controller::Pids, _) => {
+                        if let Some(pids) = limits.pids {
+                            dir.write("pids.max", &pids.to_string())?;
+                        }
+                    }
+                    (Controller::Cpu, unified) => dir.limit_cpu(limits.millicores, unified)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The files through which a process joins.
+    ///
+    /// A process that moves itself alone, by `tasks`, takes no lock that all forks wait for.
+    pub(super) fn doors(&self) -> io::Result<Vec<OwnedFd>> {
+        let door = |dir: &Dir| {
+            let file = if dir.unified { "cgroup.procs" } else { "tasks" };
+            OpenOptions::new()
+                .write(true)
+                .open(dir.path.join(file))
+                .map(OwnedFd::from)
+        };
+        self.dirs.iter().map(door).collect()
+    }
+
+    /// Whether the kernel has killed one of its processes for want of memory.
+    pub(super) fn out_of_memory(&self) -> bool {
+        self.memory_dir().is_some_and(|dir| {
+            let file = if dir.unified {
+                "memory.events"
+            } else {
+                "memory.oom_control"
+            };
+            let text = fs::read_to_string(dir.path.join(file)).unwrap_or_default();
+            let kills = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+            kills.is_some_and(|n| n.trim() != "0")
+        })
+    }
+
+    /// A descriptor that becomes readable when memory runs out. Version 2 needs none: it kills the
+    /// whole group by itself.
+    pub(super) fn memory_alarm(&self) -> io::Result<Option<OwnedFd>> {
+        let Some(dir) = self.memory_dir().filter(|dir| !dir.unified) else {
+            return Ok(None);
+        };
+        use std::os::fd::AsRawFd;
+        let alarm = rustix::event::eventfd(
+            0,
+            rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK,
+        )?;
+        let control = File::open(dir.path.join("memory.oom_control"))?;
+        dir.write(
+            "cgroup.event_control",
+            &format!("{} {}", alarm.as_raw_fd(), control.as_raw_fd()),
+        )?;
+        Ok(Some(alarm))
+    }
+
+    fn memory_dir(&self) -> Option<&Dir> {
+        self.dirs
+            .iter()
+            .find(|dir| dir.controllers.contains(&Controller::Memory))
+    }
+
+    /// SIGKILL to all its processes. True if there were none.
+    pub(super) fn kill(&self) -> bool {
+        let Some(dir) = self.dirs.first() else {
+            return true;
+        };
+        if dir.members().is_empty() {
+            return true;
+        }
+        if !dir.unified || dir.write("cgroup.kill", "1").is_err() {
+            // So that nothing is born while we go through the list.
+            if let Some(pids) = self
+                .dirs
+                .iter()
+                .find(|dir| dir.controllers.contains(&Controller::Pids))
+            {
+                let _ = pids.write("pids.max", "0");
+            }
+            dir.kill_members();
+        }
+        false
+    }
+
+    /// Kills all its processes and waits until it is empty. False if something withstands.
+    pub(super) fn empty(&self, patience: Duration) -> bool {
+        let start = Instant::now();
+        let mut pause = Duration::from_micros(50);
+        while !self.kill() {
+            if start.elapsed() > patience {
+                return false;
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(10));
+        }
+        true
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        self.empty(PATIENCE);
+        for dir in &self.dirs {
+            // The kernel may take a moment to see that the last process is gone.
+            let start = Instant::now();
+            while let Err(error) = fs::remove_dir(&dir.path) {
+                let busy = error.raw_os_error() == Some(libc::EBUSY);
+                if !busy || start.elapsed() > PATIENCE {
+                    break;
+                }
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        }
+    }
+}
+
+impl Dir {
+    fn write(&self, file: &str, text: &str) -> io::Result<()> {
+        let path = self.path.join(file);
+        // Without O_CREAT or O_TRUNC, which control files don't like.
+        let mut file = OpenOptions::new().write(true).open(&path)?;
+        io::Write::write_all(&mut file, text.as_bytes())
+    }
+
+    fn limit_memory(&self, limit: Option<u64>) -> io::Result<()> {
+        let Some(limit) = limit.map(|limit| limit.to_string()) else {
+            return Ok(());
+        };
+        if self.unified {
+            self.write("memory.max", &limit)?;
+            self.write("memory.oom.group", "1")?;
+            return self.optional("memory.swap.max", "0");
+        }
+        self.write("memory.limit_in_bytes", &limit)?;
+        self.optional("memory.memsw.limit_in_bytes", &limit)
+    }
+
+    fn limit_cpu(&self, millicores: Option<u64>, unified: bool) -> io::Result<()> {
+        // Short enough that no call notices the pauses, long enough for the kernel.
+        const PERIOD: u64 = 20_000;
+        const LEAST: u64 = 1_000;
+        let Some(millicores) = millicores else {
+            return Ok(());
+        };
+        let quota = (millicores.saturating_mul(PERIOD) / 1000).max(LEAST);
+        if unified {
+            return self.write("cpu.max", &format!("{quota} {PERIOD}"));
+        }
+        self.write("cpu.cfs_period_us", &PERIOD.to_string())?;
+        self.write("cpu.cfs_quota_us", &quota.to_string())
+    }
+
+    /// Where the machine has no swap, there is no file to bound it.
+    fn optional(&self, file: &str, text: &str) -> io::Result<()> {
+        match self.path.join(file).exists() {
+            true => self.write(file, text),
+            false => Ok(()),
+        }
+    }
+
+    fn members(&self) -> Vec<Pid> {
+        let text = fs::read_to_string(self.path.join("cgroup.procs")).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| Pid::from_raw(line.parse().ok()?))
+            .collect()
+    }
+
+    fn kill_members(&self) {
+        let open = |pid: Pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?));
+        let opened: Vec<_> = self.members().into_iter().filter_map(open).collect();
+        // Who is still listed now is who was opened; a number that was given to somebody else in
+        // between is not.
+        let still = self.members();
+        for (pid, pidfd) in opened.iter().filter(|(pid, _)| still.contains(pid)) {
+            let _ = (pid, pidfd_send_signal(pidfd, Signal::KILL));
+        }
+    }
+}
+
+/// Reaps a process that was handed to the host, if it was.
+pub(super) fn reap_orphan(pidfd: &OwnedFd) {
+    use std::os::fd::AsFd;
+    let _ = waitid(
+        WaitId::PidFd(pidfd.as_fd()),
+        WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tmpdir::TempDir;
+    use super::*;
+
+    const CGROUP1: &str = "36 25 0:31 / {}/memory rw - cgroup cgroup rw,memory\n37 25 0:32 /docker/a {}/pids rw - cgroup cgroup rw,pids\n";
+
+    #[test]
+    fn own_groups_are_found_in_version_1() {
+        let dir = TempDir::new().unwrap();
+        let at = dir.path().to_str().unwrap();
+        fs::create_dir_all(dir.path().join("memory/x")).unwrap();
+        fs::create_dir_all(dir.path().join("pids/b")).unwrap();
+        let own = "8:pids:/docker/a/b\n4:memory:/x\n0::/\n";
+        let found = Hierarchies::find(&CGROUP1.replace("{}", at), own, 7);
+        assert!(dir.path().join("memory/x/faas-7").is_dir());
+        assert!(dir.path().join("pids/b/faas-7").is_dir());
+        assert_eq!(found.has(Controller::Memory), Some("cgroup v1"));
+        assert_eq!(found.has(Controller::Cpu), None);
+    }
+
+    #[test]
+    fn own_group_is_found_in_version_2_with_what_it_hands_down() {
+        let dir = TempDir::new().unwrap();
+        let own = dir.path().join("user");
+        fs::create_dir(&own).unwrap();
+        fs::write(own.join("cgroup.controllers"), "cpu io memory pids\n").unwrap();
+        fs::write(own.join("cgroup.subtree_control"), "memory pids\n").unwrap();
+        fs::write(own.join("cgroup.procs"), "1\n2\n").unwrap();
+        let mounts = format!(
+            "30 25 0:26 / {} rw - cgroup2 cgroup2 rw\n",
+            dir.path().display()
+        );
+        let found = Hierarchies::find(&mounts, "0::/user\n", 7);
+        // The file is a plain one here, so what is enabled is what was written last.
+        assert_eq!(
+            fs::read_to_string(own.join("cgroup.subtree_control")).unwrap(),
+            "+memory +pids +cpu"
+        );
+        assert!(own.join("faas-7").is_dir());
+        assert!(found.has(Controller::Memory).is_none());
+    }
+}

@@ -1,0 +1,645 @@
+//! Starts a process without copying the host.
+//!
+//! `fork` copies the page tables of the whole host, which takes longer the bigger the host is.
+//! Here the child borrows the host's memory, as `vfork` has it, while the thread that started it
+//! waits: what it needs is made ready before, and it does nothing but system calls until it
+//! executes the program. What went wrong on the way it leaves in the borrowed memory.
+
+use std::ffi::{CString, c_char, c_int, c_long, c_void};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use rustix::process::Pid;
+
+/// Everything about a process that is to be started.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The files that the program may be, tried in turn as a shell tries the folders of PATH.
+    pub(super) programs: Vec<CString>,
+    /// Instead of `programs`: an open file.
+    pub(super) image: Option<OwnedFd>,
+    pub(super) argv: Strings,
+    pub(super) envp: Strings,
+    /// `CLONE_NEW…`: namespaces that it is the first of.
+    pub(super) namespaces: c_int,
+    /// Where it runs.
+    pub(super) cwd: Option<CString>,
+    /// Descriptors 0, 1 and 2. Their own numbers are above 2.
+    pub(super) stdio: Option<[OwnedFd; 3]>,
+    /// `tasks` or `cgroup.procs` of the control groups that it joins.
+    pub(super) groups: Vec<OwnedFd>,
+    /// A user namespace to enter.
+    pub(super) user_namespace: Option<OwnedFd>,
+    /// Leads a session of its own; else only a process group.
+    pub(super) session: bool,
+    pub(super) umask: Option<u32>,
+    /// Resource limits, soft and hard alike.
+    pub(super) limits: Vec<(c_int, u64)>,
+    /// User and group, with no other groups.
+    pub(super) identity: Option<(u32, u32)>,
+    pub(super) capabilities: Capabilities,
+    pub(super) no_new_privileges: bool,
+    pub(super) signals: Signals,
+    /// Dies when the thread that started it does, which has to live as long as the host.
+    pub(super) dies_with_thread: bool,
+    /// Descriptors beyond 2: close all, or leave 3.
+    pub(super) descriptors: bool,
+    /// A seccomp program.
+    pub(super) filter: Option<std::sync::Arc<Vec<libc::sock_filter>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Capabilities {
+    /// As the host has them.
+    Keep,
+    /// None, and none to be gained.
+    Drop,
+    /// One that outlives `execve`. Only a faulty host leaves one.
+    LeaveOne,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signals {
+    /// All at their default action, none blocked.
+    Default,
+    /// SIGCHLD ignored, so that the kernel reaps; all others at their default.
+    Reaping,
+    /// SIGPIPE ignored and SIGUSR1 blocked. Only a faulty host has this.
+    Disturbed,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Plan {
+            programs: Vec::new(),
+            image: None,
+            namespaces: 0,
+            argv: Strings::default(),
+            envp: Strings::default(),
+            cwd: None,
+            stdio: None,
+            groups: Vec::new(),
+            user_namespace: None,
+            session: true,
+            umask: None,
+            limits: Vec::new(),
+            identity: None,
+            capabilities: Capabilities::Keep,
+            no_new_privileges: false,
+            signals: Signals::Default,
+            dies_with_thread: false,
+            descriptors: true,
+            filter: None,
+        }
+    }
+}
+
+/// Strings as `execve` takes them.
+#[derive(Debug)]
+pub(super) struct Strings {
+    /// Owns what the pointers lead to.
+    _owned: Vec<CString>,
+    pointers: Vec<*const c_char>,
+}
+
+// SAFETY: the pointers lead into the strings that travel with them, which nobody changes.
+unsafe impl Send for Strings {}
+
+impl Strings {
+    pub(super) fn new(owned: Vec<CString>) -> Strings {
+        let mut pointers: Vec<_> = owned.iter().map(|string| string.as_ptr()).collect();
+        pointers.push(ptr::null());
+        Strings {
+            _owned: owned,
+            pointers,
+        }
+    }
+}
+
+impl Default for Strings {
+    fn default() -> Self {
+        Strings::new(Vec::new())
+    }
+}
+
+/// A step on the way to the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Clone,
+    Group,
+    UserNamespace,
+    Session,
+    Stdio,
+    Signals,
+    Limits,
+    Identity,
+    Capabilities,
+    NoNewPrivileges,
+    Folder,
+    Descriptors,
+    Filter,
+    Execute,
+}
+
+impl Step {
+    pub(super) fn doing(self) -> &'static str {
+        match self {
+            Step::Clone => "create a process",
+            Step::Group => "join a control group",
+            Step::UserNamespace => "enter a user namespace",
+            Step::Session => "lead a session",
+            Step::Stdio => "set the descriptors 0, 1 and 2",
+            Step::Signals => "reset the signals",
+            Step::Limits => "set resource limits",
+            Step::Identity => "change the user",
+            Step::Capabilities => "drop capabilities",
+            Step::NoNewPrivileges => "set no_new_privs",
+            Step::Folder => "enter the function's folder",
+            Step::Descriptors => "close descriptors",
+            Step::Filter => "install the system call filter",
+            Step::Execute => "execute the program",
+        }
+    }
+}
+
+/// Where a start failed, and with which error.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) step: Step,
+    pub(super) errno: i32,
+}
+
+/// What parent and child share while the parent waits.
+struct Shared<'a> {
+    plan: &'a Plan,
+    failed: Option<Failed>,
+}
+
+/// Bytes of stack for the child. It calls a few system calls deep; debug builds are generous.
+const STACK: usize = 64 << 10;
+
+/// Starts it. The answer is a process that runs the program, or nothing is left of it.
+pub(super) fn spawn(plan: &Plan) -> Result<(Pid, OwnedFd), Failed> {
+    let mut stack = vec![0u128; STACK / 16];
+    let mut shared = Shared { plan, failed: None };
+    let mut pidfd: c_int = -1;
+    let flags =
+        libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD | plan.namespaces;
+    // A child that changes its user takes from the memory that it shares the permission to be
+    // dumped, and with it the host's right to its own files in /proc.
+    let dumpable = dumpable();
+    // A handler of the host's must not run in the child, on memory that is not its own.
+    let before = block_signals();
+    // SAFETY: the stack is large enough, aligned, and lives until `clone` returns here, which with
+    // CLONE_VFORK is after the child has executed a program or exited; so does `shared`, which
+    // nobody else uses meanwhile. `child` keeps to what is allowed on borrowed memory.
+    let (pid, errno) = unsafe {
+        let pid = libc::clone(
+            child,
+            stack.as_mut_ptr().add(stack.len()).cast(),
+            flags,
+            ptr::from_mut(&mut shared).cast::<c_void>(),
+            ptr::from_mut(&mut pidfd),
+        );
+        (pid, errno())
+    };
+    restore_dumpable(dumpable);
+    restore_signals(&before);
+    drop(stack);
+    let Some(pid) = Pid::from_raw(pid).filter(|_| pid > 0) else {
+        return Err(Failed {
+            step: Step::Clone,
+            errno,
+        });
+    };
+    // SAFETY: CLONE_PIDFD has put a new descriptor there, which nobody else knows.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    // SAFETY: reads our own local variable; volatile, since the child wrote it behind the
+    // compiler's back.
+    match unsafe { ptr::read_volatile(&raw const shared.failed) } {
+        None => Ok((pid, pidfd)),
+        Some(failed) => {
+            reap(pid);
+            Err(failed)
+        }
+    }
+}
+
+fn dumpable() -> c_int {
+    // SAFETY: takes and changes no memory.
+    unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }
+}
+
+fn restore_dumpable(before: c_int) {
+    if before == 1 && dumpable() != before {
+        // SAFETY: takes and changes no memory.
+        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, before) };
+    }
+}
+
+/// Reaps a child that has exited.
+fn reap(pid: Pid) {
+    while let Err(rustix::io::Errno::INTR) =
+        rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty())
+    {}
+}
+
+/// The kernel's signal set, which unlike libc's has the signals that libc keeps to itself.
+type Mask = u64;
+
+fn block_signals() -> Mask {
+    let mut before: Mask = 0;
+    set_mask(&Mask::MAX, Some(&mut before));
+    before
+}
+
+fn restore_signals(before: &Mask) {
+    set_mask(before, None);
+}
+
+fn set_mask(mask: &Mask, before: Option<&mut Mask>) {
+    let before = before.map_or(ptr::null_mut(), ptr::from_mut);
+    // SAFETY: both point to as many bytes as the fourth argument says, or nowhere.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK as c_long,
+            ptr::from_ref(mask),
+            before,
+            size_of::<Mask>(),
+        );
+    }
+}
+
+/// The child's life up to `execve`.
+///
+/// It runs on the host's memory, in the copy of a process whose other threads don't exist here. So
+/// it allocates nothing, takes no lock, can't panic, and calls the kernel directly: libc's
+/// `setresuid`, for example, would have the host's threads change their user too.
+extern "C" fn child(shared: *mut c_void) -> c_int {
+    let shared = shared.cast::<Shared<'_>>();
+    // SAFETY: `spawn` passes a pointer to its local variable and waits.
+    let plan = unsafe { (*shared).plan };
+    let step = prepare(plan).err().unwrap_or_else(|| execute(plan));
+    // SAFETY: as above; `Failed` needs no drop, so overwriting None frees nothing.
+    unsafe {
+        ptr::write_volatile(
+            &raw mut (*shared).failed,
+            Some(Failed {
+                step,
+                errno: errno(),
+            }),
+        );
+        libc::syscall(libc::SYS_exit_group, 127);
+    }
+    127
+}
+
+fn prepare(plan: &Plan) -> Result<(), Step> {
+    for group in &plan.groups {
+        sys(
+            libc::SYS_write,
+            &[group.as_raw_fd() as c_long, c"0".as_ptr() as c_long, 1],
+            Step::Group,
+        )?;
+    }
+    if let Some(namespace) = &plan.user_namespace {
+        let args = [
+            namespace.as_raw_fd() as c_long,
+            libc::CLONE_NEWUSER as c_long,
+        ];
+        sys(libc::SYS_setns, &args, Step::UserNamespace)?;
+    }
+    if plan.session {
+        sys(libc::SYS_setsid, &[], Step::Session)?;
+    } else {
+        sys(libc::SYS_setpgid, &[0, 0], Step::Session)?;
+    }
+    for (fd, from) in plan.stdio.iter().flatten().enumerate() {
+        sys(
+            libc::SYS_dup3,
+            &[from.as_raw_fd() as c_long, fd as c_long, 0],
+            Step::Stdio,
+        )?;
+    }
+    signals(plan.signals)?;
+    if let Some(umask) = plan.umask {
+        sys(libc::SYS_umask, &[umask as c_long], Step::Limits)?;
+    }
+    for (resource, value) in &plan.limits {
+        let limit = [*value, *value];
+        sys(
+            libc::SYS_prlimit64,
+            &[0, *resource as c_long, limit.as_ptr() as c_long, 0],
+            Step::Limits,
+        )?;
+    }
+    identity(plan)?;
+    if plan.no_new_privileges {
+        prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, Step::NoNewPrivileges)?;
+    }
+    if plan.dies_with_thread {
+        // After the change of user, which would undo it.
+        prctl(
+            libc::PR_SET_PDEATHSIG,
+            libc::SIGKILL as c_long,
+            0,
+            Step::Session,
+        )?;
+    }
+    if let Some(cwd) = &plan.cwd {
+        sys(libc::SYS_chdir, &[cwd.as_ptr() as c_long], Step::Folder)?;
+    }
+    descriptors(plan)?;
+    if let Some(filter) = &plan.filter {
+        install(filter)?;
+    }
+    Ok(())
+}
+
+fn signals(wanted: Signals) -> Result<(), Step> {
+    const LAST: c_long = 64;
+    // The kernel's sigaction begins with the handler; zeroes stand for the default action. It is
+    // 32 bytes on every 64-bit architecture, and no longer on the others.
+    let default = [0u64; 4];
+    let ignore = [libc::SIG_IGN as u64, 0, 0, 0];
+    for signal in 1..=LAST {
+        if signal == libc::SIGKILL as c_long || signal == libc::SIGSTOP as c_long {
+            continue;
+        }
+        let ignored = match wanted {
+            Signals::Default => false,
+            Signals::Reaping => signal == libc::SIGCHLD as c_long,
+            Signals::Disturbed => signal == libc::SIGPIPE as c_long,
+        };
+        let action = if ignored { &ignore } else { &default };
+        let args = [
+            signal,
+            action.as_ptr() as c_long,
+            0,
+            size_of::<Mask>() as c_long,
+        ];
+        sys(libc::SYS_rt_sigaction, &args, Step::Signals)?;
+    }
+    let blocked: Mask = match wanted {
+        Signals::Disturbed => 1 << (libc::SIGUSR1 - 1),
+        Signals::Default | Signals::Reaping => 0,
+    };
+    set_mask(&blocked, None);
+    Ok(())
+}
+
+/// The kernel's `cap_user_header_t` and `cap_user_data_t`.
+#[repr(C)]
+struct CapHeader {
+    version: u32,
+    pid: c_int,
+}
+const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
+const CAP_CHOWN: u32 = 0;
+
+fn identity(plan: &Plan) -> Result<(), Step> {
+    if plan.capabilities == Capabilities::Drop {
+        // What is not in the bounding set can't be gained by executing a file. It is empty from
+        // some number on, which depends on the kernel.
+        let mut capability = 0;
+        while prctl(libc::PR_CAPBSET_DROP, capability, 0, Step::Capabilities).is_ok() {
+            capability += 1;
+        }
+    }
+    if plan.capabilities == Capabilities::LeaveOne {
+        prctl(libc::PR_SET_KEEPCAPS, 1, 0, Step::Capabilities)?;
+    }
+    if let Some((user, group)) = plan.identity {
+        let (user, group) = (user as c_long, group as c_long);
+        sys(libc::SYS_setgroups, &[0, 0], Step::Identity)?;
+        sys(libc::SYS_setresgid, &[group, group, group], Step::Identity)?;
+        sys(libc::SYS_setresuid, &[user, user, user], Step::Identity)?;
+    }
+    let one = 1 << CAP_CHOWN;
+    match plan.capabilities {
+        Capabilities::Keep => {}
+        Capabilities::Drop => {
+            prctl(
+                libc::PR_CAP_AMBIENT,
+                libc::PR_CAP_AMBIENT_CLEAR_ALL as c_long,
+                0,
+                Step::Capabilities,
+            )?;
+            set_capabilities([0; 6])?;
+        }
+        Capabilities::LeaveOne => {
+            set_capabilities([one, one, one, 0, 0, 0])?;
+            let raise = libc::PR_CAP_AMBIENT_RAISE as c_long;
+            prctl(
+                libc::PR_CAP_AMBIENT,
+                raise,
+                CAP_CHOWN as c_long,
+                Step::Capabilities,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Effective, permitted and inheritable, the lower half first.
+fn set_capabilities(sets: [u32; 6]) -> Result<(), Step> {
+    let header = CapHeader {
+        version: CAPABILITY_VERSION_3,
+        pid: 0,
+    };
+    let args = [ptr::from_ref(&header) as c_long, sets.as_ptr() as c_long];
+    sys(libc::SYS_capset, &args, Step::Capabilities)
+}
+
+fn descriptors(plan: &Plan) -> Result<(), Step> {
+    let mut first = 3;
+    if !plan.descriptors {
+        let null = c"/dev/null".as_ptr() as c_long;
+        // SAFETY: opens a file by a constant name.
+        let fd = unsafe {
+            libc::syscall(
+                libc::SYS_openat,
+                libc::AT_FDCWD as c_long,
+                null,
+                libc::O_RDWR as c_long,
+                0,
+            )
+        };
+        if fd != first {
+            sys(libc::SYS_dup3, &[fd, first, 0], Step::Descriptors)?;
+        }
+        first = 4;
+    }
+    let last = c_long::from(u32::MAX);
+    // On exec and not now: an image is executed through its descriptor.
+    let args = [first, last, libc::CLOSE_RANGE_CLOEXEC as c_long];
+    sys(libc::SYS_close_range, &args, Step::Descriptors)
+}
+
+fn install(filter: &[libc::sock_filter]) -> Result<(), Step> {
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    let args = [
+        libc::SECCOMP_SET_MODE_FILTER as c_long,
+        0,
+        ptr::from_ref(&program) as c_long,
+    ];
+    sys(libc::SYS_seccomp, &args, Step::Filter)
+}
+
+/// Returns only if no program could be executed.
+fn execute(plan: &Plan) -> Step {
+    let (argv, envp) = (plan.argv.pointers.as_ptr(), plan.envp.pointers.as_ptr());
+    if let Some(image) = &plan.image {
+        let flags = libc::AT_EMPTY_PATH as c_long;
+        let args = [
+            image.as_raw_fd() as c_long,
+            c"".as_ptr() as c_long,
+            argv as c_long,
+            envp as c_long,
+            flags,
+        ];
+        let _ = sys(libc::SYS_execveat, &args, Step::Execute);
+        return Step::Execute;
+    }
+    let mut denied = false;
+    for program in &plan.programs {
+        let _ = sys(
+            libc::SYS_execve,
+            &[program.as_ptr() as c_long, argv as c_long, envp as c_long],
+            Step::Execute,
+        );
+        match errno() {
+            libc::EACCES => denied = true,
+            libc::ENOENT | libc::ENOTDIR => {}
+            _ => return Step::Execute,
+        }
+    }
+    // As a shell has it: a file that may not be executed counts only if there is no other.
+    set_errno(if denied { libc::EACCES } else { libc::ENOENT });
+    Step::Execute
+}
+
+fn prctl(option: c_int, a: c_long, b: c_long, step: Step) -> Result<(), Step> {
+    sys(libc::SYS_prctl, &[option as c_long, a, b, 0, 0], step)
+}
+
+fn sys(number: c_long, args: &[c_long], step: Step) -> Result<(), Step> {
+    let mut all = [0; 6];
+    for (to, from) in all.iter_mut().zip(args) {
+        *to = *from;
+    }
+    // SAFETY: only called with what the system call of that number takes: numbers, and pointers to
+    // memory that lives across the call.
+    match unsafe { libc::syscall(number, all[0], all[1], all[2], all[3], all[4], all[5]) } {
+        -1 => Err(step),
+        _ => Ok(()),
+    }
+}
+
+fn errno() -> c_int {
+    // SAFETY: libc's errno of this thread, which in the child is that of the waiting one.
+    unsafe { *libc::__errno_location() }
+}
+
+fn set_errno(value: c_int) {
+    // SAFETY: as above.
+    unsafe { *libc::__errno_location() = value };
+}
+
+impl From<Failed> for io::Error {
+    fn from(failed: Failed) -> io::Error {
+        io::Error::from_raw_os_error(failed.errno)
+    }
+}
+
+/// A descriptor above 2, so that placing one of the three can't overwrite another.
+pub(super) fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
+    const FIRST: RawFd = 3;
+    match fd.as_raw_fd() >= FIRST {
+        true => Ok(fd),
+        false => Ok(rustix::io::fcntl_dupfd_cloexec(fd, FIRST)?),
+    }
+}
+
+/// A string without NUL, as the kernel takes it.
+pub(super) fn c_string(text: &[u8], what: &str) -> Result<CString, String> {
+    CString::new(text)
+        .map_err(|_| format!("{what} contains a NUL character, which no program can be given"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CStr;
+
+    use super::*;
+
+    fn plan(program: &CStr, argv: &[&CStr]) -> Plan {
+        Plan {
+            programs: vec![program.to_owned()],
+            argv: Strings::new(argv.iter().map(|&arg| arg.to_owned()).collect()),
+            ..Plan::default()
+        }
+    }
+
+    fn status(pid: Pid) -> i32 {
+        let (_, status) =
+            rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty())
+                .unwrap()
+                .unwrap();
+        status.as_raw()
+    }
+
+    #[test]
+    fn the_program_runs() {
+        let (pid, _pidfd) = spawn(&plan(c"/bin/sh", &[c"sh", c"-c", c"exit 7"])).unwrap();
+        assert_eq!(status(pid), 7 << 8);
+    }
+
+    #[test]
+    fn what_fails_is_told_and_leaves_no_zombie() {
+        let failed = spawn(&plan(c"/nowhere", &[c"nowhere"])).unwrap_err();
+        assert_eq!((failed.step, failed.errno), (Step::Execute, libc::ENOENT));
+        let failed = spawn(&Plan {
+            cwd: Some(c"/nowhere".to_owned()),
+            ..plan(c"/bin/sh", &[c"sh"])
+        });
+        assert_eq!(failed.unwrap_err().step, Step::Folder);
+    }
+
+    #[test]
+    fn the_host_keeps_its_signal_mask() {
+        let before = {
+            let b = block_signals();
+            restore_signals(&b);
+            b
+        };
+        let (pid, _pidfd) = spawn(&plan(c"/bin/true", &[c"true"])).unwrap();
+        status(pid);
+        let after = {
+            let b = block_signals();
+            restore_signals(&b);
+            b
+        };
+        assert_eq!(before, after);
+    }
+
+    #[test]
+    fn the_host_keeps_its_user_when_the_child_changes_its_own() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let changed = Plan {
+            identity: Some((65534, 65534)),
+            ..plan(c"/bin/sh", &[c"sh", c"-c", c"test $(id -u) = 65534"])
+        };
+        let (pid, _pidfd) = spawn(&changed).unwrap();
+        assert_eq!(status(pid), 0);
+        let threads = std::thread::spawn(|| rustix::process::geteuid().is_root());
+        assert!(threads.join().unwrap() && rustix::process::geteuid().is_root());
+    }
+}

@@ -1,0 +1,213 @@
+//! Finding an instance's processes without control groups.
+//!
+//! The host is the reaper of whatever its functions leave behind, so a process that detached itself
+//! is still a descendant of the host. It belongs to an instance if it descends from one of its
+//! stages, shares a session with one, or was started with its `TMPDIR`.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+
+use super::cgroup::reap_orphan;
+
+/// Makes orphaned descendants children of the host.
+pub(super) fn become_reaper() {
+    let _ = rustix::process::set_child_subreaper(Some(getpid()));
+}
+
+/// The processes of the machine, at one moment.
+#[derive(Debug)]
+pub(super) struct Table(HashMap<i32, Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    parent: i32,
+    session: i32,
+    zombie: bool,
+    /// When it was started; with the number it names a process for ever.
+    start: u64,
+    resident_pages: u64,
+}
+
+/// The processes that an instance was seen to have.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The stages: they lead their sessions.
+    pub(super) leaders: Vec<i32>,
+    /// Number and start of each that was found.
+    seen: HashMap<i32, u64>,
+}
+
+impl Table {
+    pub(super) fn read() -> Table {
+        let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        // A process that ends while we look is no process.
+        let entry = |pid| {
+            Some((
+                pid,
+                parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?,
+            ))
+        };
+        Table(pids.filter_map(entry).collect())
+    }
+
+    /// The live processes of an instance, which are remembered.
+    pub(super) fn find(&self, known: &mut Known, tmpdir: &str) -> Vec<i32> {
+        let me = getpid().as_raw_nonzero().get();
+        known
+            .seen
+            .retain(|pid, start| self.0.get(pid).is_some_and(|entry| entry.start == *start));
+        let mut foreign: HashSet<i32> = HashSet::new();
+        for &pid in self.0.keys().filter(|&&pid| pid != me) {
+            let mut path = Vec::new();
+            let mut above = pid;
+            let belongs = loop {
+                let Some(entry) = self.0.get(&above) else {
+                    break false;
+                };
+                if known.leaders.contains(&above)
+                    || known.leaders.contains(&entry.session)
+                    || known.seen.contains_key(&above)
+                {
+                    break true;
+                }
+                if entry.parent <= 1
+                    || entry.parent == me
+                    || foreign.contains(&above)
+                    || path.len() > 64
+                {
+                    // Only what the host has inherited is worth the look at its environment.
+                    break entry.parent == me && has_tmpdir(above, tmpdir);
+                }
+                path.push(above);
+                above = entry.parent;
+            };
+            path.push(above);
+            for pid in path {
+                match self.0.get(&pid) {
+                    Some(entry) if belongs => drop(known.seen.insert(pid, entry.start)),
+                    _ => drop(foreign.insert(pid)),
+                }
+            }
+        }
+        let alive = |pid: &&i32| self.0.get(pid).is_some_and(|entry| !entry.zombie);
+        known.seen.keys().filter(alive).copied().collect()
+    }
+
+    /// Bytes in memory of these processes.
+    pub(super) fn resident(&self, pids: &[i32]) -> u64 {
+        let pages: u64 = pids
+            .iter()
+            .filter_map(|pid| self.0.get(pid))
+            .map(|entry| entry.resident_pages)
+            .sum();
+        pages * rustix::param::page_size() as u64
+    }
+
+    fn start_of(&self, pid: i32) -> Option<u64> {
+        self.0.get(&pid).map(|entry| entry.start)
+    }
+}
+
+/// `pid (name) state ppid pgrp session …`; the name may contain anything, so count from its end.
+fn parse_stat(stat: &[u8]) -> Option<Entry> {
+    let after = stat.iter().rposition(|&b| b == b')')? + 1;
+    let fields: Vec<&str> = std::str::from_utf8(&stat[after..])
+        .ok()?
+        .split_ascii_whitespace()
+        .collect();
+    Some(Entry {
+        zombie: *fields.first()? == "Z",
+        parent: fields.get(1)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
+        start: fields.get(19)?.parse().ok()?,
+        resident_pages: fields.get(21)?.parse().ok()?,
+    })
+}
+
+fn has_tmpdir(pid: i32, tmpdir: &str) -> bool {
+    let wanted = [b"TMPDIR=", tmpdir.as_bytes()].concat();
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|env| env.split(|&b| b == 0).any(|v| v == wanted))
+}
+
+/// Kills what an instance has, once. True if it had nothing.
+pub(super) fn kill(known: &mut Known, tmpdir: &str) -> bool {
+    let table = Table::read();
+    let found = table.find(known, tmpdir);
+    for &pid in &found {
+        let Some(pidfd) = open_as_seen(&table, pid) else {
+            continue;
+        };
+        let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+        if !known.leaders.contains(&pid) {
+            reap_orphan(&pidfd);
+        }
+    }
+    reap_zombies(&table, known);
+    found.is_empty()
+}
+
+/// Kills what an instance has until it has nothing. False if something withstands.
+pub(super) fn empty(known: &mut Known, tmpdir: &str, patience: Duration) -> bool {
+    let start = Instant::now();
+    let mut pause = Duration::from_micros(200);
+    while !kill(known, tmpdir) {
+        if start.elapsed() > patience {
+            return false;
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+    true
+}
+
+/// The process that had this number when the table was read.
+fn open_as_seen(table: &Table, pid: i32) -> Option<OwnedFd> {
+    let pidfd = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+    let now = parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
+    (table.start_of(pid) == Some(now.start)).then_some(pidfd)
+}
+
+/// Reaps the dead that were handed to the host. The stages are left to whoever holds them.
+fn reap_zombies(table: &Table, known: &Known) {
+    let me = getpid().as_raw_nonzero().get();
+    for (&pid, entry) in &table.0 {
+        let ours = known.seen.contains_key(&pid) && !known.leaders.contains(&pid);
+        let orphan = ours && entry.zombie && entry.parent == me;
+        if let Some(pidfd) = orphan.then(|| open_as_seen(table, pid)).flatten() {
+            reap_orphan(&pidfd);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let rest = "S 4 5 6 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 777 1000 42 0";
+        let entry = parse_stat(format!("3 (a) b (c) {rest}").as_bytes()).unwrap();
+        assert_eq!(
+            (
+                entry.parent,
+                entry.session,
+                entry.start,
+                entry.resident_pages
+            ),
+            (4, 6, 777, 42)
+        );
+    }
+
+    #[test]
+    fn this_process_is_in_the_table() {
+        let table = Table::read();
+        let me = getpid().as_raw_nonzero().get();
+        assert!(table.resident(&[me]) > 100_000);
+    }
+}

@@ -1,0 +1,187 @@
+//! One thread that waits for instances to run out of memory.
+//!
+//! Where a control group bounds it, the kernel raises an alarm; elsewhere the thread looks.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::io::Errno;
+
+use super::sweep::Table;
+
+/// How often the memory of instances without a control group is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What is watched.
+pub(super) trait Watched: Send + Sync {
+    /// Its alarm was raised.
+    fn alarm(&self);
+    /// A look at the processes of the machine.
+    fn look(&self, table: &Table);
+}
+
+/// Watches until it is dropped.
+#[derive(Debug)]
+pub(super) struct Watch {
+    number: u64,
+    looked_at: bool,
+    /// Closing it takes it from the watcher's list.
+    _alarm: Option<OwnedFd>,
+}
+
+struct Watcher {
+    epoll: OwnedFd,
+    /// Wakes the thread when the first one comes that has to be looked at.
+    wake: OwnedFd,
+    next: AtomicU64,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    alarms: HashMap<u64, Weak<dyn Watched>>,
+    looked_at: HashMap<u64, Weak<dyn Watched>>,
+}
+
+/// The wake-up's number among the alarms.
+const WAKE: u64 = 0;
+
+/// Waits for the alarm.
+pub(super) fn alarm(fd: OwnedFd, watched: Weak<dyn Watched>) -> io::Result<Watch> {
+    let watcher = watcher()?;
+    let number = watcher.next.fetch_add(1, Ordering::Relaxed);
+    watcher.lock().alarms.insert(number, watched);
+    epoll::add(
+        &watcher.epoll,
+        &fd,
+        epoll::EventData::new_u64(number),
+        epoll::EventFlags::IN,
+    )?;
+    Ok(Watch {
+        number,
+        looked_at: false,
+        _alarm: Some(fd),
+    })
+}
+
+/// Looks at it again and again.
+pub(super) fn look(watched: Weak<dyn Watched>) -> io::Result<Watch> {
+    let watcher = watcher()?;
+    let number = watcher.next.fetch_add(1, Ordering::Relaxed);
+    watcher.lock().looked_at.insert(number, watched);
+    rustix::io::write(&watcher.wake, &1u64.to_ne_bytes())?;
+    Ok(Watch {
+        number,
+        looked_at: true,
+        _alarm: None,
+    })
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Ok(watcher) = watcher() {
+            let mut entries = watcher.lock();
+            let list = if self.looked_at {
+                &mut entries.looked_at
+            } else {
+                &mut entries.alarms
+            };
+            list.remove(&self.number);
+        }
+    }
+}
+
+fn watcher() -> io::Result<&'static Watcher> {
+    static WATCHER: OnceLock<Watcher> = OnceLock::new();
+    static STARTING: Mutex<()> = Mutex::new(());
+    if let Some(watcher) = WATCHER.get() {
+        return Ok(watcher);
+    }
+    let _one = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    if WATCHER.get().is_none() {
+        let made = Watcher {
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            next: AtomicU64::new(WAKE + 1),
+            entries: Mutex::default(),
+        };
+        epoll::add(
+            &made.epoll,
+            &made.wake,
+            epoll::EventData::new_u64(WAKE),
+            epoll::EventFlags::IN,
+        )?;
+        let _ = WATCHER.set(made);
+        thread::Builder::new().name("faas-watch".into()).spawn(|| {
+            if let Some(watcher) = WATCHER.get() {
+                watcher.run();
+            }
+        })?;
+    }
+    WATCHER
+        .get()
+        .ok_or_else(|| io::Error::other("no thread that watches memory"))
+}
+
+impl Watcher {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        let time = Timespec {
+            tv_sec: 0,
+            tv_nsec: LOOK.subsec_nanos().into(),
+        };
+        let mut events = Vec::with_capacity(16);
+        loop {
+            let looking = !self.lock().looked_at.is_empty();
+            events.clear();
+            let waited = epoll::wait(
+                self.epoll.as_fd(),
+                rustix::buffer::spare_capacity(&mut events),
+                looking.then_some(&time),
+            );
+            if waited.is_err_and(|error| error != Errno::INTR) {
+                return;
+            }
+            for event in &events {
+                match event.data.u64() {
+                    WAKE => drop(rustix::io::read(&self.wake, &mut [0; 8])),
+                    number => self.raise(number),
+                }
+            }
+            self.look();
+        }
+    }
+
+    fn raise(&self, number: u64) {
+        // It is raised once: the instance does not live on.
+        let watched = self.lock().alarms.remove(&number);
+        if let Some(watched) = watched.and_then(|watched| watched.upgrade()) {
+            watched.alarm();
+        }
+    }
+
+    fn look(&self) {
+        let all: Vec<Arc<dyn Watched>> = self
+            .lock()
+            .looked_at
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
+        if all.is_empty() {
+            return;
+        }
+        let table = Table::read();
+        for watched in all {
+            watched.look(&table);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Starts an instance: all stages of a revision, joined by kernel pipes.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use super::{Process, Revision, Sandbox, SandboxError, Settings};
+use crate::{Context, Event, Status};
+
+/// A started instance, and the host's ends of its streams. Dropping it kills and reaps everything
+/// that it started.
+#[derive(Debug)]
+pub struct Instance {
+    /// The stages, from the first to the last.
+    pub processes: Vec<Process>,
+    /// stdin of the first stage.
+    pub stdin: OwnedFd,
+    /// stdout of the last stage.
+    pub stdout: OwnedFd,
+    /// stderr of each stage.
+    pub stderr: Vec<OwnedFd>,
+    /// Where they run.
+    pub sandbox: Sandbox,
+}
+
+/// Starts an instance. `invocation` is the one that it lives for, in binary and structured mode.
+///
+/// The host keeps no end of the pipes between stages. Its own ends block; setting `O_NONBLOCK` on
+/// them does not reach the function.
+///
+/// # Errors
+///
+/// FAILED_PRECONDITION when the level can't be kept here or a program can't be executed,
+/// INVALID_ARGUMENT when the invocation's context or event can't be an environment.
+pub fn start(
+    revision: &Revision,
+    settings: &Settings,
+    invocation: Option<(&Context, &Event)>,
+) -> Result<Instance, Status> {
+    let sandbox = Sandbox::new(revision, settings)?;
+    let vars = revision.variables(settings, sandbox.tmpdir(), invocation)?;
+    start_in(sandbox, revision, &vars)
+}
+
+fn start_in(
+    sandbox: Sandbox,
+    revision: &Revision,
+    vars: &BTreeMap<String, String>,
+) -> Result<Instance, Status> {
+    let (mut input, stdin) = pipe()?;
+    let (mut processes, mut stderr) = (Vec::new(), Vec::new());
+    for stage in &revision.manifest.stages() {
+        let (output, stage_stdout) = pipe()?;
+        let (errors, stage_stderr) = pipe()?;
+        let stage_stdin = std::mem::replace(&mut input, output);
+        // What was started before dies with the sandbox.
+        let process = sandbox.start(stage, vars, stage_stdin, stage_stdout, stage_stderr)?;
+        processes.push(process);
+        stderr.push(errors);
+    }
+    Ok(Instance {
+        processes,
+        stdin,
+        stdout: input,
+        stderr,
+        sandbox,
+    })
+}
+
+/// What to read from, and what to write to.
+fn pipe() -> Result<(OwnedFd, OwnedFd), Status> {
+    let made = make_pipe().map_err(|error| SandboxError::step("make a pipe", error));
+    Ok(made?)
+}
+
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+fn make_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+fn make_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = std::io::pipe()?;
+    Ok((read.into(), write.into()))
+}

@@ -1,0 +1,3 @@
+//! The host side.
+
+mod sandbox;
