@@ -13,6 +13,8 @@ mod death;
 mod log;
 mod oneshot;
 mod part;
+#[cfg(feature = "tokio")]
+mod pool;
 mod revision;
 mod sandbox;
 pub mod session;
@@ -24,6 +26,8 @@ pub use death::{Death, Exit, Limit};
 pub use log::{Log, Record, Structured, escape};
 pub use oneshot::OneShot;
 pub use part::Part;
+#[cfg(feature = "tokio")]
+pub use pool::{Scale, State};
 pub use revision::{Bounds, Revision};
 pub use sandbox::{Means, Missing, Process, Sandbox, SandboxError, StartError};
 #[doc(hidden)]
