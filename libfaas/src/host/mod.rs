@@ -20,6 +20,8 @@ mod sandbox;
 pub mod session;
 mod settings;
 mod start;
+#[cfg(feature = "tokio")]
+mod tokio;
 
 pub use assembly::Assembly;
 pub use death::{Death, Exit, Limit};
@@ -35,3 +37,8 @@ pub use sandbox::{Measure, Measures};
 pub use session::{Notice, Session};
 pub use settings::{Ceilings, Level, Settings, Times};
 pub use start::{Instance, start};
+#[cfg(feature = "tokio")]
+pub use tokio::{
+    Call, CallIdentity, CallInput, CallOutput, Counters, Deployed, FunctionState, Host,
+    HostOptions, LogLine, LogSink, Retry,
+};

@@ -329,12 +329,6 @@ impl Pool {
             let Some((&instance, _)) = found else { break };
             self.drain(instance);
         }
-        if self.rest_until.is_none_or(|until| until <= now) {
-            self.rest_until = None;
-            while self.lacks_instances() && self.may_start(now) {
-                self.start(now);
-            }
-        }
         self.pump(now);
         self.drain_if_done();
     }
@@ -376,6 +370,7 @@ impl Pool {
     }
 
     /// Instances, those that are being drained too.
+    #[cfg(test)]
     pub(crate) fn instances(&self) -> usize {
         self.instances.len()
     }
@@ -386,6 +381,7 @@ impl Pool {
     }
 
     /// Calls that wait for an instance.
+    #[cfg(test)]
     pub(crate) fn queued(&self) -> usize {
         self.waiting.len()
     }
@@ -395,24 +391,28 @@ impl Pool {
         self.instances.is_empty() && self.waiting.is_empty()
     }
 
-    /// Gives calls that wait to instances, as long as there is room or an instance may be started.
+    /// Gives calls that wait to instances, as long as there is room or an instance may be started,
+    /// and starts what is missing.
     fn pump(&mut self, now: Instant) {
-        while !self.waiting.is_empty() {
-            let Some(choice) = self.choose(now) else {
-                return;
+        while let Some(choice) = self.choose(now) {
+            let Some(waiting) = self.waiting.pop_front() else {
+                break;
             };
             let instance = match choice {
                 Choice::There(instance) => instance,
                 Choice::New => self.start(now),
-            };
-            let Some(waiting) = self.waiting.pop_front() else {
-                return;
             };
             if let Some(found) = self.instances.get_mut(&instance) {
                 found.open += 1;
             }
             let call = waiting.call;
             self.actions.push_back(Action::Assign { call, instance });
+        }
+        if self.rest_until.is_none_or(|until| until <= now) {
+            self.rest_until = None;
+            while self.lacks_instances() && self.may_start(now) {
+                self.start(now);
+            }
         }
     }
 

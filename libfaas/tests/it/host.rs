@@ -1,3 +1,5 @@
 //! The host side.
 
 mod sandbox;
+#[cfg(feature = "tokio")]
+mod tokio;

@@ -1,0 +1,475 @@
+//! An invocation between its caller and the instances that attempt it.
+
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
+
+use super::function::Function;
+use super::options::Retry;
+use super::port::Port;
+use crate::host::Part;
+use crate::{AttributeValue, Code, Context, Event, Status};
+
+/// Input that a caller may be ahead of its function, in bytes. Beyond it, sending waits.
+const AHEAD: usize = 256 << 10;
+
+/// An invocation, from its acceptance to its end.
+pub(super) struct Invocation {
+    /// Unique on this host.
+    pub(super) ticket: u64,
+    pub(super) function: Arc<Function>,
+    state: Mutex<State>,
+    /// There is room for input, or no more use for it.
+    room: Notify,
+    /// There is output to take.
+    news: Notify,
+}
+
+struct State {
+    context: Context,
+    /// When the caller's time is up.
+    deadline: Option<Instant>,
+    /// When the time of the attempt that runs is up.
+    attempt_deadline: Option<Instant>,
+    /// Attempts that have begun.
+    attempts: u32,
+    input: Pieces,
+    input_ended: bool,
+    /// All input so far, for another attempt; None once there can be none.
+    kept: Option<Pieces>,
+    output: Pieces,
+    /// An event of the output is the caller's now.
+    passed_on: bool,
+    place: Place,
+    cancelled: Option<String>,
+    /// Nobody takes the output.
+    abandoned: bool,
+    /// The instance has been told of something that it has not looked at.
+    touched: bool,
+    /// The instance waits for the caller to take output.
+    stalled: bool,
+}
+
+/// Parts and their size.
+#[derive(Clone, Default)]
+struct Pieces {
+    parts: VecDeque<Part>,
+    bytes: usize,
+}
+
+enum Place {
+    /// In the function's queue, or on the way to an instance.
+    Waiting,
+    /// Between two attempts.
+    Pausing,
+    Running(Arc<Port>),
+    Over,
+}
+
+/// What an instance has to know to begin an attempt.
+pub(super) struct Attempt {
+    pub(super) context: Context,
+    pub(super) deadline: Option<Instant>,
+    /// The caller has given the call up.
+    pub(super) cancelled: Option<String>,
+}
+
+/// What follows an attempt that has ended.
+pub(super) enum After {
+    Over(Status),
+    /// Another attempt, after this pause.
+    Again(Duration),
+}
+
+/// An invocation in the hands of an instance. Dropped there, for whatever reason, it ends.
+pub(super) struct Serving(Option<Arc<Invocation>>);
+
+impl Serving {
+    pub(super) fn new(invocation: Arc<Invocation>) -> Self {
+        Serving(Some(invocation))
+    }
+
+    /// Out of the instance's hands.
+    pub(super) fn take(mut self) -> Arc<Invocation> {
+        self.0
+            .take()
+            .expect("only this takes it, and takes the whole")
+    }
+}
+
+impl Deref for Serving {
+    type Target = Arc<Invocation>;
+
+    fn deref(&self) -> &Arc<Invocation> {
+        self.0.as_ref().expect("it is there until it is taken")
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some(invocation) = self.0.take() {
+            let message = "the host gave the instance up before the call had ended";
+            invocation.finish(Status::new(Code::Unavailable, message));
+        }
+    }
+}
+
+impl Invocation {
+    pub(super) fn new(
+        ticket: u64,
+        function: Arc<Function>,
+        context: Context,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let state = State {
+            context,
+            deadline,
+            attempt_deadline: None,
+            attempts: 0,
+            input: Pieces::default(),
+            input_ended: false,
+            kept: Some(Pieces::default()),
+            output: Pieces::default(),
+            passed_on: false,
+            place: Place::Waiting,
+            cancelled: None,
+            abandoned: false,
+            touched: false,
+            stalled: false,
+        };
+        Invocation {
+            ticket,
+            function,
+            state: Mutex::new(state),
+            room: Notify::new(),
+            news: Notify::new(),
+        }
+    }
+
+    pub(super) fn context(&self) -> Context {
+        self.state().context.clone()
+    }
+
+    /// Until when it may wait for an instance: as long as its caller does, at most as long as an
+    /// attempt may take.
+    pub(super) fn patience(&self, timeout: Option<Duration>, now: Instant) -> Option<Instant> {
+        earlier(
+            self.state().deadline,
+            timeout.and_then(|timeout| now.checked_add(timeout)),
+        )
+    }
+
+    // The caller's side.
+
+    /// Waits until input may be added.
+    pub(super) async fn input_room(&self) {
+        loop {
+            let room = self.room.notified();
+            if self.state().takes_input() {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    /// Adds input. What comes after the end of the input, or of the call, is dropped.
+    pub(super) fn send(&self, part: Part, retry: &Retry) {
+        let mut state = self.state();
+        if state.input_ended || matches!(state.place, Place::Over) || state.cancelled.is_some() {
+            return;
+        }
+        state.input_ended = part.end.is_some();
+        if retry.attempts < 2 {
+            state.kept = None;
+        }
+        if let Some(kept) = &mut state.kept {
+            kept.push(part.clone());
+            if kept.bytes > retry.keep {
+                state.kept = None;
+            }
+        }
+        state.input.push(part);
+        self.touch(state);
+    }
+
+    /// The next part of the output; None after the end.
+    pub(super) async fn next(&self) -> Option<Part> {
+        loop {
+            let news = self.news.notified();
+            {
+                let mut state = self.state();
+                if let Some(part) = state.output.pop() {
+                    if state.stalled && state.output.bytes < AHEAD {
+                        self.touch(state);
+                    }
+                    return Some(part);
+                }
+                if matches!(state.place, Place::Over) {
+                    return None;
+                }
+            }
+            news.await;
+        }
+    }
+
+    /// Whether the output has ended, taken or not.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state().place, Place::Over)
+    }
+
+    /// Gives the call up; it still ends. Nobody reads the output of a call that is `abandoned`.
+    pub(super) fn cancel(self: &Arc<Self>, reason: &str, abandoned: bool) {
+        let mut state = self.state();
+        if abandoned {
+            state.abandoned = true;
+            state.output = Pieces::default();
+        }
+        if state.cancelled.is_some() || matches!(state.place, Place::Over) {
+            return;
+        }
+        state.cancelled = Some(reason.to_owned());
+        state.input = Pieces::default();
+        state.kept = None;
+        self.room.notify_waiters();
+        match state.place {
+            Place::Running(_) => self.touch(state),
+            Place::Waiting => {
+                drop(state);
+                self.function.withdraw(self);
+            }
+            Place::Pausing => {
+                drop(state);
+                self.finish(self.cancelled_status());
+            }
+            Place::Over => {}
+        }
+    }
+
+    // The instance's side.
+
+    /// Begins an attempt on an instance.
+    pub(super) fn begin(
+        &self,
+        port: &Arc<Port>,
+        timeout: Option<Duration>,
+        now: Instant,
+    ) -> Attempt {
+        let mut state = self.state();
+        state.attempts += 1;
+        let timeout = timeout.and_then(|timeout| now.checked_add(timeout));
+        let deadline = earlier(state.deadline, timeout);
+        state.attempt_deadline = deadline;
+        state.place = Place::Running(Arc::clone(port));
+        let mut context = state.context.clone();
+        context.attempt = state
+            .context
+            .attempt
+            .max(1)
+            .saturating_add(state.attempts - 1);
+        if state.deadline != deadline || context.deadline_ms.is_none() {
+            context.deadline_ms = deadline.map(|deadline| unix_millis(deadline, now));
+        }
+        Attempt {
+            context,
+            deadline,
+            cancelled: state.cancelled.clone(),
+        }
+    }
+
+    /// The instance looks at everything that there is: the next touch is news again.
+    pub(super) fn looked_at(&self) -> Option<String> {
+        let mut state = self.state();
+        state.touched = false;
+        state.cancelled.clone()
+    }
+
+    /// The next part of the input.
+    pub(super) fn take_input(&self) -> Option<Part> {
+        let mut state = self.state();
+        let part = state.input.pop()?;
+        if state.takes_input() {
+            self.room.notify_waiters();
+        }
+        Some(part)
+    }
+
+    /// Whether the instance has all input that will ever come.
+    pub(super) fn input_taken(&self) -> bool {
+        let state = self.state();
+        (state.input_ended && state.input.parts.is_empty()) || state.cancelled.is_some()
+    }
+
+    /// Passes a part of the output on, which has no `end`. How many bytes the caller has not taken.
+    pub(super) fn deliver(&self, part: Part) -> usize {
+        let mut state = self.state();
+        if state.abandoned || matches!(state.place, Place::Over) {
+            return 0;
+        }
+        state.passed_on = true;
+        state.kept = None;
+        state.output.push(part);
+        self.news.notify_one();
+        state.output.bytes
+    }
+
+    /// Whether the instance must wait before it passes on more than `most` bytes.
+    pub(super) fn stall(&self, most: usize) -> bool {
+        let mut state = self.state();
+        state.stalled = state.output.bytes > most && state.cancelled.is_none();
+        state.stalled
+    }
+
+    /// An attempt has ended: what follows.
+    pub(super) fn attempt_ended(&self, status: Status, retry: &Retry, now: Instant) -> After {
+        let mut state = self.state();
+        if state.cancelled.is_some() || state.passed_on || !state.input_ended {
+            return After::Over(status);
+        }
+        let overdue = state
+            .attempt_deadline
+            .is_some_and(|deadline| deadline <= now);
+        if !status.retryable() || overdue || state.attempts >= retry.attempts {
+            return After::Over(status);
+        }
+        let doubled = retry
+            .pause
+            .saturating_mul(1 << (state.attempts - 1).min(16));
+        let pause = status.retry_after().unwrap_or(doubled);
+        let begins = now.checked_add(pause);
+        if begins.is_none()
+            || state
+                .deadline
+                .is_some_and(|deadline| begins >= Some(deadline))
+        {
+            return After::Over(status);
+        }
+        let Some(kept) = &state.kept else {
+            return After::Over(status);
+        };
+        state.input = kept.clone();
+        state.place = Place::Pausing;
+        After::Again(pause)
+    }
+
+    /// Back into the queue: whether it may go there. It may not when it has ended in the meantime.
+    pub(super) fn requeue(&self) -> bool {
+        let mut state = self.state();
+        if matches!(state.place, Place::Over) {
+            return false;
+        }
+        state.place = Place::Waiting;
+        true
+    }
+
+    /// The status of a call that its caller gave up while no instance had it; None: it did not.
+    pub(super) fn given_up(&self) -> Option<Status> {
+        let reason = self.state().cancelled.clone()?;
+        Some(Status::new(Code::Cancelled, reason))
+    }
+
+    /// Ends the call, unless it has ended.
+    pub(super) fn finish(&self, status: Status) {
+        let mut state = self.state();
+        if matches!(state.place, Place::Over) {
+            return;
+        }
+        state.place = Place::Over;
+        state.input = Pieces::default();
+        state.kept = None;
+        let code = status.code;
+        if !state.abandoned {
+            state.output.end(status);
+        }
+        drop(state);
+        self.room.notify_waiters();
+        self.news.notify_one();
+        self.function.call_over(code);
+    }
+
+    fn cancelled_status(&self) -> Status {
+        self.given_up().unwrap_or_else(|| Code::Cancelled.into())
+    }
+
+    fn touch(&self, mut state: MutexGuard<'_, State>) {
+        if let (Place::Running(port), false) = (&state.place, state.touched) {
+            let port = Arc::clone(port);
+            state.touched = true;
+            drop(state);
+            port.touch(self.ticket);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic runs under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn takes_input(&self) -> bool {
+        let over = matches!(self.place, Place::Over) || self.cancelled.is_some();
+        over || self.input.bytes < AHEAD
+    }
+}
+
+impl Pieces {
+    fn push(&mut self, part: Part) {
+        self.bytes += size(&part);
+        self.parts.push_back(part);
+    }
+
+    /// Adds the end, to the last part if that is still there.
+    fn end(&mut self, status: Status) {
+        match self.parts.back_mut() {
+            Some(last) if !last.more => last.end = Some(status),
+            _ => self.push(Part::end(status)),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Part> {
+        let part = self.parts.pop_front()?;
+        self.bytes -= size(&part);
+        Some(part)
+    }
+}
+
+/// What a part costs to hold. Small ones have a price too, so that many of them reach a bound.
+fn size(part: &Part) -> usize {
+    const LEAST: usize = 256;
+    let attribute =
+        |(name, value): (&str, &AttributeValue)| name.len() + value.as_str().map_or(8, str::len);
+    let event = |event: &Event| {
+        let data = event.data().map_or(0, |data| data.as_bytes().len());
+        data + event.attributes().map(attribute).sum::<usize>()
+    };
+    let chunk = part.chunk.as_ref().map_or(0, bytes::Bytes::len);
+    LEAST + part.event.as_ref().map_or(0, event) + chunk
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// The time on the clock that contexts speak of.
+fn unix_millis(at: Instant, now: Instant) -> i64 {
+    let clock = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let then = clock + at.saturating_duration_since(now);
+    i64::try_from(then.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The moment on this machine's clock of a context's deadline; None: too far away to matter.
+pub(super) fn instant_of(unix_millis: i64, now: Instant) -> Option<Instant> {
+    let clock = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let then = Duration::from_millis(u64::try_from(unix_millis).unwrap_or(0));
+    now.checked_add(then.saturating_sub(clock))
+}
