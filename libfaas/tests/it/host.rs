@@ -1,5 +1,6 @@
 //! The host side.
 
+mod blocking;
 mod sandbox;
 #[cfg(feature = "tokio")]
 mod tokio;

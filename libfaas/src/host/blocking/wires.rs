@@ -1,0 +1,255 @@
+//! The host's ends of an instance's streams, and its processes: all that is waited for.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::process::Signal;
+
+use crate::host::{Death, Exit, Instance, Limit, Log, Process, Record, Sandbox};
+
+/// Bytes asked for in one read: what a pipe holds on Linux.
+const READ: usize = 64 << 10;
+
+pub(super) struct Wires {
+    stdin: Option<OwnedFd>,
+    stdout: Option<OwnedFd>,
+    /// One of each stage, as the three that follow.
+    stderr: Vec<Option<OwnedFd>>,
+    logs: Vec<Log>,
+    processes: Vec<Process>,
+    exits: Vec<Option<Exit>>,
+    sandbox: Sandbox,
+    buffer: Box<[u8]>,
+}
+
+/// What came of reading.
+pub(super) enum Read<'a> {
+    Bytes(&'a [u8]),
+    End,
+    /// Nothing is there now.
+    Nothing,
+}
+
+/// What is there to be done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ready {
+    pub(super) stdin: bool,
+    pub(super) stdout: bool,
+    pub(super) stderr: bool,
+    pub(super) process: bool,
+}
+
+impl Wires {
+    /// The host's own ends don't block; the function's do.
+    pub(super) fn new(instance: Instance, stderr_bytes: usize) -> io::Result<Self> {
+        let Instance {
+            processes,
+            stdin,
+            stdout,
+            stderr,
+            sandbox,
+        } = instance;
+        for fd in [&stdin, &stdout].into_iter().chain(&stderr) {
+            fcntl_setfl(fd, fcntl_getfl(fd)? | OFlags::NONBLOCK)?;
+        }
+        Ok(Wires {
+            stdin: Some(stdin),
+            stdout: Some(stdout),
+            logs: stderr.iter().map(|_| Log::new(stderr_bytes)).collect(),
+            stderr: stderr.into_iter().map(Some).collect(),
+            exits: vec![None; processes.len()],
+            processes,
+            sandbox,
+            buffer: vec![0; READ].into(),
+        })
+    }
+
+    /// Waits for something to do, until `deadline`.
+    pub(super) fn wait(&self, write: bool, deadline: Option<Instant>) -> io::Result<Ready> {
+        let mut fds = Vec::with_capacity(2 + 2 * self.processes.len());
+        let stdin = self.stdin.as_ref().filter(|_| write);
+        fds.extend(stdin.map(|fd| PollFd::new(fd, PollFlags::OUT)));
+        let after_stdin = fds.len();
+        fds.extend(
+            self.stdout
+                .as_ref()
+                .map(|fd| PollFd::new(fd, PollFlags::IN)),
+        );
+        let after_stdout = fds.len();
+        let open = self.stderr.iter().flatten();
+        fds.extend(open.map(|fd| PollFd::new(fd, PollFlags::IN)));
+        let after_stderr = fds.len();
+        let running = self
+            .processes
+            .iter()
+            .zip(&self.exits)
+            .filter(|(_, exit)| exit.is_none());
+        fds.extend(running.map(|(process, _)| PollFd::new(process, PollFlags::IN)));
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            // Rounded up, so that the deadline has passed when the wait is over.
+            let left = left.and_then(|left| Timespec::try_from(left).ok());
+            match poll(&mut fds, left.as_ref()) {
+                Ok(_) => break,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let any =
+            |range: std::ops::Range<usize>| fds[range].iter().any(|fd| !fd.revents().is_empty());
+        Ok(Ready {
+            stdin: any(0..after_stdin),
+            stdout: any(after_stdin..after_stdout),
+            stderr: any(after_stdout..after_stderr),
+            process: any(after_stderr..fds.len()),
+        })
+    }
+
+    /// Writes what stdin takes now: how much, or None if nobody reads it any more.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Option<usize> {
+        let stdin = self.stdin.as_ref()?;
+        let mut written = 0;
+        while written < bytes.len() {
+            match rustix::io::write(stdin, &bytes[written..]) {
+                Ok(count) => written += count,
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => {}
+                Err(_) => {
+                    self.stdin = None;
+                    return None;
+                }
+            }
+        }
+        Some(written)
+    }
+
+    pub(super) fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
+    pub(super) fn read(&mut self) -> Read<'_> {
+        let Some(stdout) = &self.stdout else {
+            return Read::Nothing;
+        };
+        match read(stdout, &mut self.buffer) {
+            Read::End => {
+                self.stdout = None;
+                Read::End
+            }
+            // Looked up again: the borrow of a returned slice lasts in every arm.
+            Read::Bytes(bytes) => {
+                let count = bytes.len();
+                Read::Bytes(&self.buffer[..count])
+            }
+            Read::Nothing => Read::Nothing,
+        }
+    }
+
+    /// Bytes that stdout holds now.
+    pub(super) fn held(&self) -> u64 {
+        self.stdout
+            .as_ref()
+            .map_or(0, |stdout| rustix::io::ioctl_fionread(stdout).unwrap_or(0))
+    }
+
+    /// Reads what stderr of every stage holds, at most a pipe's worth each.
+    pub(super) fn read_stderr(&mut self, is_open: impl Fn(u64) -> bool) {
+        for (stderr, log) in self.stderr.iter_mut().zip(&mut self.logs) {
+            let Some(fd) = stderr else { continue };
+            match read(fd, &mut self.buffer) {
+                Read::Bytes(bytes) => log.read(bytes, &is_open),
+                Read::End => {
+                    log.end(&is_open);
+                    *stderr = None;
+                }
+                Read::Nothing => {}
+            }
+        }
+    }
+
+    /// Looks which processes have ended; whether another one has.
+    pub(super) fn reap(&mut self) -> bool {
+        let mut news = false;
+        for (process, exit) in self.processes.iter_mut().zip(&mut self.exits) {
+            if exit.is_none() {
+                *exit = match process.try_wait() {
+                    Ok(status) => status.map(Exit::from),
+                    // Somebody else has reaped it.
+                    Err(_) => Some(Exit::Code(-1)),
+                };
+                news |= exit.is_some();
+            }
+        }
+        news
+    }
+
+    pub(super) fn all_ended(&self) -> bool {
+        self.exits.iter().all(Option::is_some)
+    }
+
+    /// How the instance ended, as far as it has, with what stderr still holds.
+    pub(super) fn death(&mut self, limit: Option<Limit>) -> Death {
+        let known = self
+            .exits
+            .iter()
+            .enumerate()
+            .filter_map(|(n, exit)| Some((n, (*exit)?)));
+        let exit = Exit::of_pipeline(known.clone().map(|(_, exit)| exit));
+        let stage = known
+            .filter(|(_, one)| *one == exit)
+            .map(|(stage, _)| stage)
+            .next();
+        // What the dying have said is there: nobody can hold this up.
+        for _ in 0..2 {
+            self.read_stderr(|_| false);
+        }
+        let log = stage.and_then(|stage| self.logs.get(stage));
+        let memory = || self.sandbox.memory_exceeded().then_some(Limit::Memory);
+        Death {
+            exit,
+            limit: limit.or_else(memory),
+            last_line: log.map_or_else(String::new, |log| log.last_line().to_owned()),
+        }
+    }
+
+    /// Sends a signal to the process group of every stage (`pipeline-signal`).
+    pub(super) fn signal(&self, signal: Signal) {
+        let running = self
+            .processes
+            .iter()
+            .zip(&self.exits)
+            .filter(|(_, exit)| exit.is_none());
+        running.for_each(|(process, _)| process.signal(signal));
+    }
+
+    /// Kills everything of the instance, and waits for its processes.
+    pub(super) fn kill(&mut self) {
+        self.sandbox.kill();
+        for (process, exit) in self.processes.iter_mut().zip(&mut self.exits) {
+            exit.get_or_insert_with(|| process.wait().map_or(Exit::Code(-1), Exit::from));
+        }
+    }
+
+    /// Moves the records that were read to `into`.
+    pub(super) fn take_records(&mut self, into: &mut impl Extend<Record>) {
+        for log in &mut self.logs {
+            into.extend(std::iter::from_fn(|| log.record()));
+        }
+    }
+}
+
+fn read<'a>(fd: &impl AsFd, buffer: &'a mut [u8]) -> Read<'a> {
+    loop {
+        return match rustix::io::read(fd, &mut *buffer) {
+            Ok(0) => Read::End,
+            Ok(count) => Read::Bytes(&buffer[..count]),
+            Err(Errno::INTR) => continue,
+            Err(Errno::AGAIN) => Read::Nothing,
+            Err(_) => Read::End,
+        };
+    }
+}
