@@ -9,7 +9,7 @@
 //! modes, likewise. A [`Log`] makes records of stderr.
 
 mod assembly;
-mod blocking;
+pub mod blocking;
 mod death;
 mod log;
 mod oneshot;
@@ -25,7 +25,7 @@ mod start;
 mod tokio;
 
 pub use assembly::Assembly;
-pub use blocking::{Blocking, Call};
+pub use blocking::Blocking;
 pub use death::{Death, Exit, Limit};
 pub use log::{Log, Record, Structured, escape};
 pub use oneshot::OneShot;
