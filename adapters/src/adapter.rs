@@ -68,4 +68,6 @@ pub enum Origin {
     Published(&'static str),
     /// None is published: `spec/adapters.md` prescribes one.
     Prescribed,
+    /// There is none, since the vendor does not send an event: it is recognized in order to say so.
+    Refused,
 }

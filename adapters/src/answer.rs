@@ -36,10 +36,6 @@ impl Answer {
 
 /// Whether each of so many items ended with a definite OK. With more answers than items nobody
 /// knows which answer is whose, so none did.
-#[expect(
-    dead_code,
-    reason = "no source with a batch that is answered has come yet"
-)]
 pub(crate) fn verdicts(answers: &[Answer], items: usize) -> Vec<bool> {
     let fits = answers.len() <= items;
     (0..items)

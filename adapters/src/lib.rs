@@ -25,6 +25,7 @@ mod aws;
 mod delivery;
 mod draft;
 mod error;
+mod http;
 pub mod json;
 mod outcome;
 mod registry;

@@ -7,6 +7,20 @@ use crate::{Adapter, Delivery, Error, aws};
 pub static ADAPTERS: &[&dyn Adapter] = &[
     // AWS
     &aws::s3::S3,
+    &aws::sqs::Sqs,
+    &aws::sns::Sns,
+    &aws::sns::SnsLambda,
+    &aws::eventbridge::EventBridge,
+    &aws::apigateway::V1,
+    &aws::apigateway::V2,
+    &aws::apigateway::WEBSOCKET,
+    &aws::apigateway::URL,
+    &aws::alb::Alb,
+    &aws::kinesis::Kinesis,
+    &aws::dynamodb::DynamoDb,
+    &aws::kafka::Kafka,
+    &aws::refused::Cognito,
+    &aws::refused::Authorizer,
     // Azure
     // Google
     // GitHub, GitLab

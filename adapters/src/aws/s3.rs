@@ -25,7 +25,7 @@ impl Adapter for S3 {
     }
 
     fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
-        is_test(payload) || is_batch_of(payload, |source| source.ends_with(":s3"))
+        is_test(payload) || is_batch_of(payload, "eventSource", |source| source.ends_with(":s3"))
     }
 
     fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {

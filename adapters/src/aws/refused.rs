@@ -1,0 +1,69 @@
+//! What Lambda is called with that is no event: the caller wants an object back, not an effect.
+
+use super::apigateway::{authorizer, is_authorizer};
+use crate::json::Value;
+use crate::{About, Adapter, Delivery, Error, Origin, Outcome};
+
+/// Triggers of Amazon Cognito.
+pub(crate) struct Cognito;
+
+static COGNITO: About = About {
+    name: "aws.cognito",
+    title: "Amazon Cognito trigger",
+    origin: Origin::Refused,
+    detected_by: Some(
+        "members `triggerSource` and `userPoolId`, or `identityPoolId` and `datasetName`",
+    ),
+    reply: None,
+};
+
+impl Adapter for Cognito {
+    fn about(&self) -> &'static About {
+        &COGNITO
+    }
+
+    fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
+        payload.is_some_and(|payload| {
+            let has = |name| payload.get(name).is_some();
+            has("triggerSource") && has("userPoolId") || has("identityPoolId") && has("datasetName")
+        })
+    }
+
+    fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {
+        let json = delivery.json()?;
+        let trigger = json.root().text("/triggerSource")?;
+        let found = match trigger {
+            Some(trigger) => {
+                format!("the Cognito trigger {trigger}, which wants this object back, changed")
+            }
+            None => "a Cognito trigger, which wants this object back, changed".to_owned(),
+        };
+        Err(Error::not_an_event("an event", found))
+    }
+}
+
+/// API Gateway's authorizers.
+pub(crate) struct Authorizer;
+
+static AUTHORIZER: About = About {
+    name: "aws.apigateway-authorizer",
+    title: "Amazon API Gateway authorizer request",
+    origin: Origin::Refused,
+    detected_by: Some("`type` is `REQUEST` or `TOKEN`, and a member `methodArn` or `routeArn`"),
+    reply: None,
+};
+
+impl Adapter for Authorizer {
+    fn about(&self) -> &'static About {
+        &AUTHORIZER
+    }
+
+    fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
+        payload.is_some_and(is_authorizer)
+    }
+
+    fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {
+        delivery.json()?;
+        Err(authorizer())
+    }
+}

@@ -1,0 +1,178 @@
+//! Results as an HTTP response, for vendors that wait for one (`spec/bindings.md`, "Responses"; and
+//! `spec/adapters.md`, "Answers to HTTP requests").
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use libfaas::{AttributeValue, Code, Data, Event};
+
+use crate::answer::{Answer, verdicts};
+use crate::json::{Json, Kind, Value};
+use crate::{Headers, Response};
+
+/// The type of a result that is itself the response.
+const RESPONSE: &str = "fsi.http.response";
+
+/// A response to an HTTP request, before it takes its vendor's form.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Headers,
+    pub(crate) body: Bytes,
+    /// Whether the body is text, which vendors that carry it in JSON take as it is.
+    pub(crate) text: bool,
+}
+
+/// The response that an answer makes: one delivery was one event.
+pub(crate) fn reply(answers: &[Answer]) -> Reply {
+    let [Answer { events, status }] = answers else {
+        return failed(Code::Unknown);
+    };
+    match (status, &events[..]) {
+        (None, _) => failed(Code::Unknown),
+        (Some(status), _) if !status.is_ok() => failed(status.code),
+        (Some(_), []) => Reply {
+            status: 204,
+            headers: Headers::default(),
+            body: Bytes::new(),
+            text: true,
+        },
+        (Some(_), [event]) if event.ty() == RESPONSE => {
+            full(event).unwrap_or_else(|| failed(Code::Internal))
+        }
+        (Some(_), [event]) => binary(event),
+        (Some(_), events) => batch(events),
+    }
+}
+
+/// Says to who sent a batch of so many items whether all of it was taken: for web hooks, which look
+/// at nothing but the status.
+pub(crate) fn acknowledge(answers: &[Answer], items: usize) -> Response {
+    let taken = verdicts(answers, items).into_iter().all(|ok| ok);
+    let status = match taken && answers.len() <= items {
+        true => 204,
+        false => {
+            let of = |answer: &Answer| answer.status.as_ref().map(|status| status.code);
+            let codes = answers.iter().filter_map(of);
+            // What may be tried again must be: a failure for good counts only if there is no other.
+            let worst = codes.filter(|code| *code != Code::Ok).map(Code::http).max();
+            let missing = answers.len() != items || answers.iter().any(|a| a.status.is_none());
+            worst.unwrap_or(500).max(if missing { 500 } else { 0 })
+        }
+    };
+    Response::Http {
+        status,
+        headers: Vec::new(),
+        body: Bytes::new(),
+    }
+}
+
+/// The message of a status is for the operator, not for who called (rule `status-message-private`).
+fn failed(code: Code) -> Reply {
+    Reply {
+        status: code.http(),
+        headers: Headers::from_iter([("fsi-status", code.name())]),
+        body: Bytes::new(),
+        text: true,
+    }
+}
+
+/// An event in CloudEvents' binary content mode.
+fn binary(event: &Event) -> Reply {
+    let mut headers = Headers::default();
+    match (event.datacontenttype(), event.data()) {
+        (Some(media_type), _) => headers.add("content-type", media_type),
+        (None, Some(Data::Json(_))) => headers.add("content-type", "application/json"),
+        _ => {}
+    }
+    headers.add("ce-specversion", "1.0");
+    for (name, value) in [
+        ("id", event.id()),
+        ("source", event.source()),
+        ("type", event.ty()),
+    ] {
+        headers.add(format!("ce-{name}"), header_value(value));
+    }
+    for (name, value) in event.attributes() {
+        if name != "datacontenttype" {
+            let value = match value {
+                AttributeValue::String(text) => header_value(text),
+                other => header_value(&other.to_string()),
+            };
+            headers.add(format!("ce-{name}"), value);
+        }
+    }
+    let (body, text) = match event.data() {
+        None => (Bytes::new(), true),
+        Some(data @ (Data::Text(_) | Data::Json(_))) => {
+            (Bytes::copy_from_slice(data.as_bytes()), true)
+        }
+        Some(Data::Binary(bytes) | Data::Proto { value: bytes, .. }) => (bytes.clone(), false),
+    };
+    Reply {
+        status: 200,
+        headers,
+        body,
+        text,
+    }
+}
+
+fn batch(events: &[Event]) -> Reply {
+    let events: Vec<_> = events.iter().map(Event::to_json).collect();
+    let media_type = "application/cloudevents-batch+json";
+    Reply {
+        status: 200,
+        headers: Headers::from_iter([("content-type", media_type)]),
+        body: format!("[{}]", events.join(",")).into(),
+        text: true,
+    }
+}
+
+/// A result that says all of the response: `status`, `headers`, `body` or `body_base64`. None if it
+/// is not what it says it is.
+fn full(event: &Event) -> Option<Reply> {
+    let Some(Data::Json(data)) = event.data() else {
+        return None;
+    };
+    let json = Json::read(data.as_str().as_bytes()).ok()?;
+    let root = json.root();
+    let status = match root.get("status") {
+        None => 200,
+        Some(status) => status.raw().parse().ok()?,
+    };
+    let mut headers = Headers::default();
+    for (name, value) in root.get("headers").into_iter().flat_map(|h| h.members()) {
+        let values: Vec<Value<'_>> = match value.kind() {
+            Kind::Array => value.items().collect(),
+            _ => vec![value],
+        };
+        for value in values {
+            headers.add(&*name, value.as_str()?);
+        }
+    }
+    let (body, text) = match (root.get("body"), root.get("body_base64")) {
+        (None, None) => (Bytes::new(), true),
+        (Some(text), None) => (text.as_str()?.into_owned().into(), true),
+        (None, Some(bytes)) => (
+            BASE64.decode(bytes.as_str()?.as_bytes()).ok()?.into(),
+            false,
+        ),
+        (Some(_), Some(_)) => return None,
+    };
+    (200..600).contains(&status).then_some(Reply {
+        status,
+        headers,
+        body,
+        text,
+    })
+}
+
+/// The HTTP binding of CloudEvents, section 3.1.3.2.
+fn header_value(text: &str) -> String {
+    let mut value = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' ' | b'"' | b'%' | 0..=0x1F | 0x7F.. => value.push_str(&format!("%{byte:02X}")),
+            byte => value.push(char::from(byte)),
+        }
+    }
+    value
+}
