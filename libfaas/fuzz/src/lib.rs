@@ -1,5 +1,9 @@
 //! What must hold for every input, whatever it is: one function for each kind of input, called by the fuzz targets.
 
+mod session;
+
+pub use session::session;
+
 use libfaas::{
     DataView, Encoding, Environment, Event, EventDecoder, EventView, Limits, Manifest,
     MessageDecoder, Overlay, Received, ValueView, Violation, encode_event, encode_message,
