@@ -1,5 +1,9 @@
 //! The reference runtime: a host of [`libfaas::host`] with a command line and an HTTP gateway.
 
+pub mod cli;
 pub mod host_args;
+pub mod invoke;
 pub mod log;
+pub mod pipe;
+pub mod run;
 pub mod serve;

@@ -49,6 +49,11 @@ pub(super) trait Port: Send {
     fn stop(&self) -> Option<super::future::Stop> {
         None
     }
+    /// As [`take`](Self::take), None where it would wait for what [`stop`](Self::stop) announces.
+    #[cfg(feature = "async")]
+    fn try_take(&mut self) -> Option<Result<Option<Piece>, Status>> {
+        Some(self.take(false))
+    }
 }
 
 impl Call {
@@ -119,10 +124,63 @@ impl Call {
     /// As for [`next_event`](Self::next_event).
     pub fn next_piece(&mut self) -> Result<Option<Piece>, Status> {
         let piece = self.take(false)?;
-        if let Some(Piece::Event { event, .. }) = &piece {
-            self.ids.get_or_insert_with(|| event.id().to_owned());
-        }
+        self.taken(piece.as_ref());
         Ok(piece)
+    }
+
+    /// As [`next_piece`](Self::next_piece), for who has other things to do while nothing comes.
+    /// Dropping the future loses nothing.
+    ///
+    /// In structured and binary mode it waits as `next_piece` does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`next_event`](Self::next_event).
+    #[cfg(feature = "async")]
+    pub async fn next_piece_async(&mut self) -> Result<Option<Piece>, Status> {
+        if let Some(failed) = &self.failed {
+            return Err(failed.clone());
+        }
+        let stop = self.port.stop();
+        loop {
+            let changed = super::future::changed(stop.as_ref());
+            match self.port.try_take() {
+                Some(taken) => {
+                    let piece = taken.map_err(|status| self.fail(status))?;
+                    self.taken(piece.as_ref());
+                    return Ok(piece);
+                }
+                None => changed.await,
+            }
+        }
+    }
+
+    /// Waits until the call is given up, for ever if that does not happen. The status is what to
+    /// return.
+    #[cfg(feature = "async")]
+    pub async fn cancelled(&self) -> Status {
+        match self.port.stop() {
+            Some(stop) => stop.stopped().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Passes a piece of a result on as it is, which has an `id` of its own. Whoever begins an event
+    /// with [`Piece::Event`] and `more` gives all of its pieces before the next event.
+    ///
+    /// # Errors
+    ///
+    /// As for [`emit`](Self::emit); INTERNAL where the reader takes no pieces.
+    pub fn emit_piece(&mut self, piece: Piece) -> Result<(), Status> {
+        self.unfinished = match &piece {
+            Piece::Event { more, .. } | Piece::Chunk { more, .. } => *more,
+        };
+        self.port.write_piece(piece)
+    }
+
+    /// Whether the reader takes results in pieces; see [`emit_piece`](Self::emit_piece).
+    pub fn takes_pieces(&self) -> bool {
+        self.port.has_pieces()
     }
 
     /// Gives a result: an [`Event`], or a builder of one, whose `id` is made up if it is empty.
@@ -216,6 +274,12 @@ impl Call {
         match &self.failed {
             Some(failed) => Err(failed.clone()),
             None => self.port.take(whole).map_err(|status| self.fail(status)),
+        }
+    }
+
+    fn taken(&mut self, piece: Option<&Piece>) {
+        if let Some(Piece::Event { event, .. }) = piece {
+            self.ids.get_or_insert_with(|| event.id().to_owned());
         }
     }
 

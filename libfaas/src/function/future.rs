@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -29,7 +29,7 @@ impl Stop {
         }
     }
 
-    async fn stopped(&self) -> Status {
+    pub(super) async fn stopped(&self) -> Status {
         loop {
             let mut changed = pin!(self.changed.notified());
             // Listening begins before looking, so that no change is missed.
@@ -39,6 +39,15 @@ impl Stop {
                 None => changed.await,
             }
         }
+    }
+}
+
+/// What is there to wait for after a look that found nothing: it notices all that happens from now
+/// on.
+pub(super) fn changed(stop: Option<&Stop>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    match stop {
+        Some(stop) => Box::pin(Arc::clone(&stop.changed).notified_owned()),
+        None => Box::pin(std::future::ready(())),
     }
 }
 

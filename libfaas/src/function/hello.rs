@@ -1,5 +1,6 @@
 //! What a function answers to the hello of its input.
 
+use super::Details;
 use crate::{Code, Hello, Message, Status};
 
 /// The version of the specification that this library serves.
@@ -7,7 +8,11 @@ const VERSION: &str = "1.0";
 
 /// The function's own hello. `input` is the one that it has read, None if its input ended before
 /// one; `init` is how its own initialisation ended.
-pub(super) fn answer(input: Option<&Hello>, init: Result<(), Status>, producer: &str) -> Hello {
+pub(super) fn answer(
+    input: Option<&Hello>,
+    init: Result<Details, Status>,
+    producer: &str,
+) -> Hello {
     let status = match input {
         None => Status::new(Code::Unavailable, "the input ended before its hello"),
         Some(hello) if !hello.status.is_ok() => hello.status.clone(),
@@ -18,7 +23,13 @@ pub(super) fn answer(input: Option<&Hello>, init: Result<(), Status>, producer: 
             );
             Status::new(Code::FailedPrecondition, message)
         }
-        Some(_) => init.err().unwrap_or_default(),
+        Some(_) => match init {
+            Ok(details) => Status {
+                details,
+                ..Status::ok()
+            },
+            Err(status) => status,
+        },
     };
     let cut = (0..=256.min(producer.len()))
         .rev()
@@ -49,7 +60,7 @@ pub(super) fn message(hello: Hello) -> Message {
 mod tests {
     use super::*;
 
-    fn code(fsi: &str, status: Status, init: Result<(), Status>) -> Code {
+    fn code(fsi: &str, status: Status, init: Result<Details, Status>) -> Code {
         answer(
             Some(&Hello {
                 fsi: fsi.into(),
@@ -66,14 +77,17 @@ mod tests {
     #[test]
     fn speaks_for_what_came_before() {
         let failed = || Err(Status::from(Code::NotFound));
-        assert_eq!(code("1.0", Status::ok(), Ok(())), Code::Ok);
-        assert_eq!(code("1.7", Status::ok(), Ok(())), Code::Ok);
+        assert_eq!(code("1.0", Status::ok(), Ok(Details::new())), Code::Ok);
+        assert_eq!(code("1.7", Status::ok(), Ok(Details::new())), Code::Ok);
         assert_eq!(code("1.0", Status::ok(), failed()), Code::NotFound);
         assert_eq!(
             code("2.0", Status::ok(), failed()),
             Code::FailedPrecondition
         );
-        assert_eq!(code("", Status::ok(), Ok(())), Code::FailedPrecondition);
+        assert_eq!(
+            code("", Status::ok(), Ok(Details::new())),
+            Code::FailedPrecondition
+        );
         assert_eq!(code("2.0", Code::Aborted.into(), failed()), Code::Aborted);
         assert_eq!(
             answer(None, failed(), "test").status.code,
@@ -83,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_producer_is_cut_between_characters() {
-        let producer = answer(None, Ok(()), &"é".repeat(200)).producer;
+        let producer = answer(None, Ok(Details::new()), &"é".repeat(200)).producer;
         assert_eq!(producer, "é".repeat(128));
     }
 }

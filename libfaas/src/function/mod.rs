@@ -41,6 +41,7 @@ mod result;
 mod session;
 mod stream;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -123,8 +124,11 @@ pub struct Function {
     producer: Option<String>,
     concurrency: Option<usize>,
     max_event_bytes: Option<usize>,
-    init: Option<Box<dyn FnOnce() -> Result<(), Status> + Send>>,
+    init: Option<Box<dyn FnOnce() -> Result<Details, Status> + Send>>,
 }
+
+/// What the status of a hello has for programs.
+type Details = BTreeMap<String, String>;
 
 type Handler = Arc<dyn Fn(&mut Call) -> Result<(), Status> + Send + Sync>;
 
@@ -170,6 +174,15 @@ impl Function {
     /// What has to be done before the first call. If it fails, so does the function, with its
     /// status.
     pub fn init(self, init: impl FnOnce() -> Result<(), Status> + Send + 'static) -> Self {
+        self.init_with_details(|| init().map(|()| Details::new()))
+    }
+
+    /// As [`init`](Self::init); what it gives becomes the details of the status in the function's
+    /// `hello`, for who has to know before the first call.
+    pub fn init_with_details(
+        self,
+        init: impl FnOnce() -> Result<BTreeMap<String, String>, Status> + Send + 'static,
+    ) -> Self {
         Function {
             init: Some(Box::new(init)),
             ..self
@@ -270,7 +283,9 @@ impl Function {
                 let message = format!("FAAS_SPEC: expected version 1 of FSI, got {spec}");
                 return Err(Status::new(Code::FailedPrecondition, message));
             }
-            let Some(init) = init else { return Ok(()) };
+            let Some(init) = init else {
+                return Ok(Details::new());
+            };
             let panicked = |_| {
                 Err(Status::new(
                     Code::Internal,

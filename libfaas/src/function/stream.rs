@@ -20,7 +20,7 @@ use super::call::Call;
 use super::exit::Exit;
 use super::guard::Streams;
 use super::session::{Effect, Job, Session};
-use super::{Handler, hello};
+use super::{Details, Handler, hello};
 use crate::{Code, Encoding, Environment, Status};
 
 use output::Output;
@@ -45,7 +45,7 @@ pub(super) fn serve(
     settings: Settings,
     streams: Streams,
     wakes: impl FnOnce() -> io::Result<[Wake; 2]>,
-    init: impl FnOnce() -> Result<(), Status>,
+    init: impl FnOnce() -> Result<Details, Status>,
     handler: Handler,
 ) -> Exit {
     let init = init();

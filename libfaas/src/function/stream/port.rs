@@ -64,6 +64,26 @@ impl StreamPort {
         }
     }
 
+    /// The next item of the input, and whether reading goes on now that it is taken.
+    fn look(&self, state: &mut State, whole: bool) -> Option<(Item, bool)> {
+        match state.session.take(self.call, whole) {
+            Taken::Item(item) => Some((item, state.paused && state.session.may_read())),
+            Taken::Wait => None,
+        }
+    }
+
+    fn taken(&self, (item, resume): (Item, bool)) -> Result<Option<Piece>, Status> {
+        if resume {
+            self.shared.wake.wake();
+        }
+        match item {
+            Item::Event { event, more } => Ok(Some(Piece::Event { event, more })),
+            Item::Chunk { bytes, more } => Ok(Some(Piece::Chunk { bytes, more })),
+            Item::End => Ok(None),
+            Item::Failed(status) => Err(status),
+        }
+    }
+
     /// Writes a message with what belongs on it, unless it is too large: whether it was written.
     fn send(&self, message: &mut Message, last: bool) -> Result<bool, Status> {
         let Shared {
@@ -167,19 +187,14 @@ impl StreamPort {
 
 impl Port for StreamPort {
     fn take(&mut self, whole: bool) -> Result<Option<Piece>, Status> {
-        let (item, resume) = self.wait(|state| match state.session.take(self.call, whole) {
-            Taken::Item(item) => Some((item, state.paused && state.session.may_read())),
-            Taken::Wait => None,
-        });
-        if resume {
-            self.shared.wake.wake();
-        }
-        match item {
-            Item::Event { event, more } => Ok(Some(Piece::Event { event, more })),
-            Item::Chunk { bytes, more } => Ok(Some(Piece::Chunk { bytes, more })),
-            Item::End => Ok(None),
-            Item::Failed(status) => Err(status),
-        }
+        let taken = self.wait(|state| self.look(state, whole));
+        self.taken(taken)
+    }
+
+    #[cfg(feature = "async")]
+    fn try_take(&mut self) -> Option<Result<Option<Piece>, Status>> {
+        let taken = self.look(&mut self.shared.state(), false)?;
+        Some(self.taken(taken))
     }
 
     fn release(&mut self) {

@@ -1,0 +1,14 @@
+//! `faas-runtime`: see `faas-runtime --help`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use faas_runtime::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run(run) => faas_runtime::run::run(&run),
+        Command::Invoke(invoke) => faas_runtime::invoke::run(&invoke),
+        Command::Pipe(pipe) => faas_runtime::pipe::run(&pipe),
+    }
+}
