@@ -38,18 +38,20 @@ impl Schedule {
             cron: cron.to_owned(),
             reason,
         };
-        let count = cron.split_ascii_whitespace().count();
-        if count != 5 {
-            return Err(fail(format!("{count} fields")));
+        let fields: Vec<_> = cron.split_ascii_whitespace().collect();
+        if fields.len() != 5 {
+            return Err(fail(format!("{} fields", fields.len())));
         }
-        let times = parse_crontab(&format!("{cron} UTC")).map_err(|fault| {
+        // On one line and without tabs, as the subject of an event has to be.
+        let fields = fields.join(" ");
+        let times = parse_crontab(&format!("{fields} UTC")).map_err(|fault| {
             // The rest of the library's message shows the line again.
             let text = fault.to_string();
             let last = text.trim_end().lines().last().unwrap_or_default();
             fail(last.trim_start_matches([' ', '^']).to_owned())
         })?;
         Ok(Schedule {
-            cron: cron.to_owned(),
+            cron: fields,
             times,
         })
     }
@@ -168,7 +170,7 @@ mod tests {
 
     #[test]
     fn an_event_says_which_time_it_was() {
-        let schedule = Schedule::new("0 3 * * *").unwrap();
+        let schedule = Schedule::new("0\t3 * *  *").unwrap();
         let event = schedule.event("i-1", "/acme/report", at("2026-11-21T03:00:00Z"));
         assert_eq!(
             (event.id(), event.source(), event.ty()),

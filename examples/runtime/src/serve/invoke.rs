@@ -1,0 +1,75 @@
+//! A call as a request sees it: all events in, all results out.
+
+use std::future::pending;
+
+use libfaas::host::{Assembly, CallInput, CallOutput, Host, Part};
+use libfaas::{Code, Context, Event, Status};
+
+/// A name for an invocation that no other has, anywhere.
+pub fn new_id() -> String {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).expect("the system has randomness");
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Calls a function with these events and collects its results. Dropped, it cancels the call.
+///
+/// # Errors
+///
+/// What the call ended with, other than OK.
+pub async fn invoke(
+    host: &Host,
+    tenant: &str,
+    name: &str,
+    context: Context,
+    events: Vec<Event>,
+) -> Result<Vec<Event>, Status> {
+    let (input, output) = host.call(tenant, name, context)?.split();
+    let sent = async {
+        // Dropped before the results are there, it would cancel the call.
+        let _input = send(input, events).await;
+        pending().await
+    };
+    // The function may answer before it has read everything, and may have to be read for that.
+    tokio::select! {
+        biased;
+        results = collect(output) => results,
+        never = sent => never,
+    }
+}
+
+async fn send(mut input: CallInput, events: Vec<Event>) -> CallInput {
+    let count = events.len();
+    for (index, event) in events.into_iter().enumerate() {
+        // A call of one event is one message, with its end.
+        let last = index + 1 == count;
+        let part = if last {
+            Part::last(event)
+        } else {
+            Part::event(event)
+        };
+        input.send(part).await;
+    }
+    input
+}
+
+async fn collect(mut output: CallOutput) -> Result<Vec<Event>, Status> {
+    let mut events = Vec::new();
+    let mut assembly = Assembly::default();
+    while let Some(mut part) = output.next().await {
+        let end = part.end.take();
+        match assembly.add(part) {
+            Ok(event) => events.extend(event),
+            Err(invalid) => return Err(Status::new(Code::Internal, invalid.to_string())),
+        }
+        match end {
+            None => {}
+            Some(end) if end.is_ok() => return Ok(events),
+            Some(end) => return Err(end),
+        }
+    }
+    Err(Status::new(
+        Code::Internal,
+        "the call's output ended without a status",
+    ))
+}
