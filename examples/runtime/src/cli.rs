@@ -7,7 +7,9 @@ use libfaas::host::{HostOptions, LogSink, Retry, Scale, Settings};
 use libfaas::{Encoding, Mode};
 
 use crate::host_args::HostArgs;
-use crate::log::{Form, Log, Record, Severity};
+use crate::log::{Form, Log, Record};
+use crate::ps::PsArgs;
+use crate::serve::ServeArgs;
 
 /// The reference runtime of FSI, the FaaS Stdio Interface.
 ///
@@ -50,6 +52,17 @@ pub enum Command {
     ///   faas-runtime pipe clean/function.yaml 'python3 count.py' report/function.yaml
     #[command(verbatim_doc_comment)]
     Pipe(Pipe),
+    /// Serves functions over HTTP and on schedules.
+    ///
+    /// A function is called at /TENANT/NAME. Changed files make a new revision, and no call is lost
+    /// over it:
+    ///
+    ///   faas-runtime serve examples/functions
+    ///   curl -d 'the quick brown fox' http://127.0.0.1:8080/default/tr-uppercase
+    #[command(verbatim_doc_comment)]
+    Serve(Box<ServeArgs>),
+    /// Shows the functions of a running `serve`.
+    Ps(PsArgs),
 }
 
 /// Options of `run`.
@@ -147,23 +160,7 @@ impl Common {
                 attempts: self.attempts,
                 ..Retry::default()
             },
-            logs: Some(LogSink::new(move |line| {
-                let severity = line.record.structured.as_ref();
-                let severity = match severity.and_then(|record| record.severity.as_deref()) {
-                    Some("WARN") => Severity::Warn,
-                    Some("ERROR" | "FATAL") => Severity::Error,
-                    _ => Severity::Info,
-                };
-                let mut record = Record::new(severity, line.record.body())
-                    .function(&line.tenant, &line.function)
-                    .with("instance", &*line.instance);
-                if let Some(call) = &line.call {
-                    record = record
-                        .with("invocation", call.invocation_id.as_str())
-                        .trace(&call.traceparent);
-                }
-                log.put(&record);
-            })),
+            logs: Some(LogSink::new(move |line| log.put(&Record::from(line)))),
         }
     }
 }

@@ -5,5 +5,6 @@ pub mod host_args;
 pub mod invoke;
 pub mod log;
 pub mod pipe;
+pub mod ps;
 pub mod run;
 pub mod serve;

@@ -5,7 +5,7 @@
 //! counted, and never a call.
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
+use libfaas::host::LogLine;
 use serde_json::{Map, Value};
 
 /// How records look.
@@ -24,23 +25,51 @@ pub enum Form {
     Text,
 }
 
-/// How grave a record is.
+impl Form {
+    /// Text where people look at stderr, else JSON.
+    pub fn of_stderr() -> Form {
+        match std::io::stderr().is_terminal() {
+            true => Form::Text,
+            false => Form::Json,
+        }
+    }
+}
+
+/// How grave a record is: OpenTelemetry's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
+    /// Every step.
+    Trace,
+    /// What helps to find out.
+    Debug,
     /// What happens.
     Info,
     /// What somebody should look at.
     Warn,
     /// What does not work.
     Error,
+    /// What ends the program.
+    Fatal,
 }
 
 impl Severity {
+    const ALL: [Severity; 6] = [
+        Severity::Trace,
+        Severity::Debug,
+        Severity::Info,
+        Severity::Warn,
+        Severity::Error,
+        Severity::Fatal,
+    ];
+
     const fn name(self) -> &'static str {
         match self {
+            Severity::Trace => "TRACE",
+            Severity::Debug => "DEBUG",
             Severity::Info => "INFO",
             Severity::Warn => "WARN",
             Severity::Error => "ERROR",
+            Severity::Fatal => "FATAL",
         }
     }
 }
@@ -127,6 +156,34 @@ impl Record {
             write!(line, " trace={trace}").expect("a String takes all");
         }
         line
+    }
+}
+
+impl From<LogLine> for Record {
+    /// A record of a function. Tenant, function and trace are what the host knows, never what the
+    /// record says (`log-identity`); what else it says stands under `said`.
+    fn from(line: LogLine) -> Self {
+        let said = line.record.structured.as_ref();
+        let named = said.and_then(|said| said.severity.as_deref());
+        let severity = Severity::ALL
+            .into_iter()
+            .find(|one| Some(one.name()) == named);
+        let mut record = Record::new(severity.unwrap_or(Severity::Info), line.record.body())
+            .function(&line.tenant, &line.function)
+            .with("instance", &*line.instance);
+        if line.stage > 0 {
+            record = record.with("stage", line.stage);
+        }
+        if let Some(call) = &line.call {
+            record = record
+                .with("call", call.invocation_id.as_str())
+                .trace(&call.traceparent);
+        }
+        let attributes = said.and_then(|said| said.attributes.as_ref()?.parse::<Value>().ok());
+        match attributes {
+            Some(attributes) => record.with("said", attributes),
+            None => record,
+        }
     }
 }
 

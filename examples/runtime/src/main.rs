@@ -10,5 +10,7 @@ fn main() -> ExitCode {
         Command::Run(run) => faas_runtime::run::run(&run),
         Command::Invoke(invoke) => faas_runtime::invoke::run(&invoke),
         Command::Pipe(pipe) => faas_runtime::pipe::run(&pipe),
+        Command::Serve(args) => faas_runtime::serve::run(*args),
+        Command::Ps(args) => faas_runtime::ps::run(&args),
     }
 }

@@ -53,7 +53,7 @@ pub(crate) fn serve(
             let (manifest, folder) = load()?;
             on_init.block_on(async {
                 let (host, claim) = host(&common, &its_log)?;
-                let driver = Driver::new(host, common.tenant(), manifest, folder);
+                let driver = Driver::new(host, common.tenant(), manifest, folder, its_log);
                 let details = driver.details(&claim);
                 init.get_or_init(|| driver).begin().await?;
                 // From here on the library answers SIGTERM, and this remembers that it came.
@@ -117,7 +117,7 @@ async fn finish(driver: &Driver, terminated: Option<&Mutex<Signal>>) {
         tokio::time::sleep(HASTE).await;
     };
     tokio::select! {
-        () = driver.host().shutdown() => {}
+        () = driver.shutdown() => {}
         () = in_haste => {}
     }
 }

@@ -11,6 +11,8 @@ use tokio::sync::OnceCell;
 
 use super::load;
 use crate::host_args::Claim;
+use crate::log::Log;
+use crate::serve::endpoint::Endpoint;
 
 /// What the types of events for the driver begin with.
 const PREFIX: &str = "fsi.driver.";
@@ -24,21 +26,28 @@ pub(super) struct Driver {
     latest: Mutex<(Manifest, PathBuf)>,
     /// Tenants that have the function, or had it.
     tenants: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
+    /// Open once somebody has asked for it.
+    http: OnceCell<Endpoint>,
+    log: Log,
 }
 
 impl Driver {
-    pub(super) fn new(host: Host, tenant: String, manifest: Manifest, folder: PathBuf) -> Self {
+    pub(super) fn new(
+        host: Host,
+        tenant: String,
+        manifest: Manifest,
+        folder: PathBuf,
+        log: Log,
+    ) -> Self {
         Driver {
             host,
             tenant,
             name: manifest.name.clone(),
             latest: Mutex::new((manifest, folder)),
             tenants: Mutex::default(),
+            http: OnceCell::new(),
+            log,
         }
-    }
-
-    pub(super) fn host(&self) -> &Host {
-        &self.host
     }
 
     /// Deploys the function for the tenant of calls that name none.
@@ -78,13 +87,26 @@ impl Driver {
     /// Calls the function of the tenant that the context names.
     pub(super) async fn call(&self, context: Context) -> Result<host::Call, Status> {
         let tenant = self.tenant_of(&context).to_owned();
+        self.deploy_once(&tenant).await?;
+        self.host.call(&tenant, &self.name, context)
+    }
+
+    /// Sees to it that the tenant has the function, or had it.
+    async fn deploy_once(&self, tenant: &str) -> Result<(), Status> {
         let deploy = async || {
             let (manifest, folder) = self.latest();
             // An initialisation that fails is what the calls will end with.
-            self.host.deploy(&tenant, manifest, folder).await.map(drop)
+            self.host.deploy(tenant, manifest, folder).await.map(drop)
         };
-        self.cell(&tenant).get_or_try_init(deploy).await?;
-        self.host.call(&tenant, &self.name, context)
+        self.cell(tenant).get_or_try_init(deploy).await.map(drop)
+    }
+
+    /// Ends every function; calls that were accepted are served first.
+    pub(super) async fn shutdown(&self) {
+        if let Some(endpoint) = self.http.get() {
+            endpoint.close().await;
+        }
+        self.host.shutdown().await;
     }
 
     /// Whether an event is for the driver and not for the function.
@@ -101,6 +123,10 @@ impl Driver {
                 call.emit_last(answer)
             }
             Some("remove") => self.host.remove(&tenant, &self.name).await,
+            Some("http") => {
+                let answer = self.http(&tenant).await?;
+                call.emit_last(answer)
+            }
             _ => {
                 let message = format!("this driver does not know {}", event.ty());
                 Err(Status::new(Code::Unimplemented, message))
@@ -119,6 +145,9 @@ impl Driver {
         let latest = (manifest.clone(), folder.clone());
         let deployed = self.host.deploy(tenant, manifest, folder).await?;
         self.cell(tenant).set(()).ok();
+        if let Some(endpoint) = self.http.get() {
+            endpoint.url(tenant, &self.name);
+        }
         let ready = deployed.status.is_ok();
         if ready {
             *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
@@ -126,6 +155,21 @@ impl Driver {
         let state = if ready { "ready" } else { "failed" };
         let data = serde_json::json!({"state": state, "revision": deployed.revision});
         Ok(result("/fsi/driver", "fsi.driver.updated").json(&data))
+    }
+
+    async fn http(&self, tenant: &str) -> Result<EventBuilder, Status> {
+        self.deploy_once(tenant).await?;
+        let open = async || Endpoint::open(self.host.clone(), self.log.clone()).await;
+        let endpoint = self.http.get_or_try_init(open).await.map_err(|error| {
+            let message = format!("listening on 127.0.0.1: {error}");
+            Status::new(Code::Unavailable, message)
+        })?;
+        let url = endpoint.url(tenant, &self.name).ok_or_else(|| {
+            let message = format!("{tenant}/{} was removed", self.name);
+            Status::new(Code::NotFound, message)
+        })?;
+        let data = serde_json::json!({"url": url});
+        Ok(result("/fsi/driver", "fsi.driver.http").json(&data))
     }
 
     fn load_update(&self, path: &Path) -> Result<(Manifest, PathBuf), Status> {

@@ -23,6 +23,8 @@ pub struct Catalog {
     log: Log,
     metrics: Metrics,
     served: RwLock<Served>,
+    /// Whether schedules set functions off.
+    schedules: bool,
     /// One deployment of a function at a time, so that the last one asked for is the one that stays.
     turns: Mutex<BTreeMap<Key, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -79,6 +81,19 @@ impl Catalog {
             log,
             metrics,
             served: RwLock::default(),
+            schedules: true,
+            turns: Mutex::default(),
+        })
+    }
+
+    /// Serves the functions of a host to those who ask: no schedule sets them off.
+    pub fn on_demand(host: Host, log: Log) -> Arc<Catalog> {
+        Arc::new(Catalog {
+            host,
+            log,
+            metrics: Metrics::default(),
+            served: RwLock::default(),
+            schedules: false,
             turns: Mutex::default(),
         })
     }
@@ -171,12 +186,12 @@ impl Catalog {
             match trigger {
                 Trigger::Events { filters } => others.events.push(filters.clone()),
                 // It was read before the manifest was accepted.
-                Trigger::Schedule { cron } => {
+                Trigger::Schedule { cron } if self.schedules => {
                     if let Ok(schedule) = Schedule::new(cron) {
                         others.schedules.push(self.start(tenant, name, schedule));
                     }
                 }
-                Trigger::Http { .. } | Trigger::Queue { .. } => {}
+                Trigger::Http { .. } | Trigger::Schedule { .. } | Trigger::Queue { .. } => {}
             }
         }
         let mut served = self.served_mut();

@@ -239,7 +239,7 @@ mod tests {
     async fn gateway(cors: &[&str]) -> (Gateway, Host) {
         let host = Host::new(Settings::default()).unwrap();
         let log = Log::new(Form::Json, std::io::sink());
-        let catalog = Catalog::new(host.clone(), log, Metrics::new());
+        let catalog = Catalog::new(host.clone(), log, Metrics::default());
         for (tenant, manifest) in [
             (
                 "acme",

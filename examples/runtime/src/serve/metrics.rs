@@ -54,9 +54,9 @@ const SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
 ];
 
-impl Metrics {
+impl Default for Metrics {
     /// Nothing measured yet.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
         Metrics(Arc::new(Families {
             calls: Family::default(),
@@ -64,7 +64,9 @@ impl Metrics {
             refused: Family::default(),
         }))
     }
+}
 
+impl Metrics {
     /// A call has ended.
     pub fn called(&self, tenant: &str, function: &str, code: Code, took: Duration) {
         let of = Of {
@@ -206,7 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn text_has_calls_and_functions() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         metrics.called("acme", "thumb", Code::Ok, Duration::from_millis(3));
         metrics.called("acme", "thumb", Code::NotFound, Duration::from_millis(30));
         metrics.refused(404);

@@ -102,7 +102,7 @@ mod tests {
         let path = root.path().to_owned();
         fs::create_dir(path.join("f")).unwrap();
         fs::write(path.join("f/function.yaml"), "x").unwrap();
-        let mut changes = Changes::new(&[path.clone()]).unwrap();
+        let mut changes = Changes::new(std::slice::from_ref(&path)).unwrap();
         for n in 0..5 {
             fs::write(path.join("f/main.py"), n.to_string()).unwrap();
         }
