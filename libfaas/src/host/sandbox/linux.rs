@@ -5,29 +5,37 @@ use std::ffi::CString;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::process::{Signal, geteuid};
+use rustix::process::{Pid, Signal};
 
+use self::cell::{Blueprint, Cell};
 use self::cgroup::{Controller, Group, Hierarchies, Limits};
 use self::spawn::{Capabilities, Failed, Plan, Signals, Step, Strings, c_string};
 use self::watch::{Watch, Watched};
 use super::tmpdir::TempDir;
 use super::{Means, Measure, Measures, Missing, SandboxError, StartError};
-use crate::Stage;
 use crate::host::{Level, Revision, Settings};
+use crate::{Network, Stage};
 
+mod cell;
 mod cgroup;
+mod filter;
 mod init;
 mod launcher;
+mod namespace;
+mod network;
+mod probe;
 mod process;
 mod program;
+mod root;
 mod spawn;
 mod sweep;
+mod tenant;
 mod userns;
 mod watch;
 
@@ -50,6 +58,10 @@ struct Shared {
     group: Option<Group>,
     /// Counts the instance's processes where no group does.
     user_namespace: Option<OwnedFd>,
+    /// At I2.
+    multi_tenant: Option<MultiTenant>,
+    /// The namespaces of I2, from the first start on.
+    cell: Mutex<Option<Cell>>,
     pids: Option<u64>,
     memory: Option<u64>,
     memory_exceeded: AtomicBool,
@@ -57,6 +69,12 @@ struct Shared {
     known: Mutex<sweep::Known>,
     /// Removed last.
     folder_of_tmpdir: Mutex<Option<TempDir>>,
+}
+
+/// What I2 has in addition.
+struct MultiTenant {
+    blueprint: Blueprint,
+    filters: Vec<Arc<filter::Program>>,
 }
 
 impl fmt::Debug for Shared {
@@ -70,14 +88,12 @@ impl fmt::Debug for Shared {
 
 impl Sandbox {
     pub(super) fn probe(level: Level) -> Result<Means, Missing> {
+        static HYGIENE: OnceLock<Result<Means, Missing>> = OnceLock::new();
+        static MULTI_TENANT: OnceLock<Result<Means, Missing>> = OnceLock::new();
         match level {
             Level::None => Ok(Means("own session, own environment".into())),
-            Level::Hygiene => hygiene(),
-            Level::MultiTenant => Err(Missing {
-                level,
-                missing: "this version has no means for it".into(),
-                remedy: "use I1".into(),
-            }),
+            Level::Hygiene => HYGIENE.get_or_init(probe::hygiene).clone(),
+            Level::MultiTenant => MULTI_TENANT.get_or_init(probe::multi_tenant).clone(),
         }
     }
 
@@ -85,18 +101,39 @@ impl Sandbox {
         let level = settings.level;
         Self::probe(level)?;
         let measures = settings.measures;
-        let bounds = &revision.bounds;
-        let bounded = |measure, limit: Option<u64>| {
-            limit.filter(|_| level >= Level::Hygiene && measures.has(measure))
+        let limits = limits(revision, settings);
+        let find = |e| {
+            SandboxError::step(
+                format!("find the function's folder {}", revision.folder.display()),
+                e,
+            )
         };
-        let limits = Limits {
-            memory: bounded(Measure::Memory, bounds.memory),
-            pids: bounded(Measure::Pids, bounds.pids),
-            millicores: bounded(Measure::Cpu, bounds.millicores)
-                .filter(|_| level >= Level::MultiTenant),
+        let mut folder = std::path::absolute(&revision.folder).map_err(find)?;
+        let (multi_tenant, dir) = match level {
+            Level::MultiTenant => {
+                folder = folder.canonicalize().map_err(find)?;
+                MultiTenant::new(revision, &folder, measures)?
+            }
+            _ => (
+                None,
+                Some(
+                    TempDir::new()
+                        .map_err(|e| SandboxError::step("make a folder for TMPDIR", e))?,
+                ),
+            ),
         };
-        let folder = std::path::absolute(&revision.folder)
-            .map_err(|e| SandboxError::step("find the function's folder", e))?;
+        let tmpdir = match (&multi_tenant, &dir) {
+            (Some(multi_tenant), _) => multi_tenant.blueprint.root.tmpdir().to_owned(),
+            (None, dir) => {
+                let path = dir.as_ref().map_or("".as_ref(), TempDir::path);
+                path.to_str().map(str::to_owned).ok_or_else(|| {
+                    SandboxError::Refused(format!(
+                        "the host's own TMPDIR, {}, is not UTF-8; set another",
+                        path.display()
+                    ))
+                })?
+            }
+        };
         let group = Hierarchies::get()
             .group(&limits)
             .map_err(|e| SandboxError::step("make a control group", e))?;
@@ -110,13 +147,6 @@ impl Sandbox {
             }
             false => None,
         };
-        let dir = TempDir::new().map_err(|e| SandboxError::step("make a folder for TMPDIR", e))?;
-        let tmpdir = dir.path().to_str().map(str::to_owned).ok_or_else(|| {
-            SandboxError::Refused(format!(
-                "the host's own TMPDIR, {}, is not UTF-8; set another",
-                dir.path().display()
-            ))
-        })?;
         let shared = Arc::new(Shared {
             level,
             measures,
@@ -124,12 +154,14 @@ impl Sandbox {
             tmpdir,
             group,
             user_namespace,
+            multi_tenant,
+            cell: Mutex::default(),
             pids: limits.pids,
             memory: limits.memory,
             memory_exceeded: AtomicBool::new(false),
             stages: Mutex::default(),
             known: Mutex::default(),
-            folder_of_tmpdir: Mutex::new(Some(dir)),
+            folder_of_tmpdir: Mutex::new(dir),
         });
         let watch =
             watch(&shared).map_err(|e| SandboxError::step("watch the instance's memory", e))?;
@@ -163,12 +195,7 @@ impl Sandbox {
                 .map_err(refuse)?,
             ..self.plan(stdio)?
         };
-        let started = if launcher::lives_long() {
-            patiently(&plan)
-        } else {
-            launcher::run(move || patiently(&plan))
-                .map_err(|e| SandboxError::step("start a thread", e))?
-        };
+        let started = self.spawn(plan)?;
         let (pid, pidfd) = started.map_err(|failed| match failed.step {
             Step::Execute => refuse(program::why(word, &shared.folder, path, failed.errno)),
             Step::Folder => refuse(format!(
@@ -184,11 +211,28 @@ impl Sandbox {
         Ok(process)
     }
 
+    fn spawn(&self, plan: Plan) -> Result<Result<(Pid, OwnedFd), Failed>, SandboxError> {
+        if self.shared.multi_tenant.is_some() {
+            let shared = Arc::clone(&self.shared);
+            let started = namespace::away(move || {
+                shared.enter_cell()?;
+                Ok(patiently(&plan))
+            });
+            return started
+                .map_err(|e| SandboxError::step("make the namespaces of an instance", e));
+        }
+        if launcher::lives_long() {
+            return Ok(patiently(&plan));
+        }
+        launcher::run(move || patiently(&plan)).map_err(|e| SandboxError::step("start a thread", e))
+    }
+
     /// What is the same for all stages.
     fn plan(&self, stdio: [OwnedFd; 3]) -> Result<Plan, SandboxError> {
         let shared = &self.shared;
         let takes = |measure| shared.measures.has(measure);
         let hygiene = shared.level >= Level::Hygiene;
+        let multi_tenant = shared.multi_tenant.as_ref();
         let failed = |e: io::Error| SandboxError::step("prepare descriptors", e);
         let mut limits = Vec::new();
         if hygiene && takes(Measure::Core) {
@@ -227,7 +271,15 @@ impl Sandbox {
             },
             dies_with_thread: takes(Measure::Descendants),
             descriptors: takes(Measure::Descriptors),
-            capabilities: Capabilities::Keep,
+            identity: multi_tenant.map(|i2| (i2.blueprint.user, i2.blueprint.user)),
+            capabilities: match (multi_tenant, takes(Measure::Capabilities)) {
+                (None, _) => Capabilities::Keep,
+                (Some(_), true) => Capabilities::Drop,
+                (Some(_), false) => Capabilities::LeaveOne,
+            },
+            filters: multi_tenant
+                .map(|i2| i2.filters.clone())
+                .unwrap_or_default(),
             ..Plan::default()
         })
     }
@@ -243,10 +295,87 @@ impl Sandbox {
     }
 }
 
+impl MultiTenant {
+    fn new(
+        revision: &Revision,
+        folder: &Path,
+        measures: Measures,
+    ) -> Result<(Option<MultiTenant>, Option<TempDir>), SandboxError> {
+        let tenant = if measures.has(Measure::User) {
+            &revision.tenant
+        } else {
+            ""
+        };
+        let user = tenant::user(tenant);
+        let network = revision.manifest.network;
+        if network == Network::OutboundTcp {
+            return Err(SandboxError::Refused(
+                "no means to keep `network: outbound-tcp` within its bounds".into(),
+            ));
+        }
+        let wanted = root::Wanted {
+            folder: folder.to_owned(),
+            user,
+            network,
+            measures,
+        };
+        let dir = tmpdir_of_host(user, measures)
+            .map_err(|e| SandboxError::step("make a folder for TMPDIR", e))?;
+        let (shared_tmpdir, dir) = dir.unzip();
+        let blueprint = Blueprint {
+            root: root::Root::get(&wanted)?,
+            user,
+            tmp: revision.bounds.tmp,
+            shared_tmpdir,
+            host_network: network == Network::OutboundTcp || !measures.has(Measure::NetworkNone),
+            measures,
+        };
+        let filters = filter::programs(network, measures)
+            .map_err(|e| SandboxError::step("compile a system call filter", e))?;
+        Ok((Some(MultiTenant { blueprint, filters }), dir.flatten()))
+    }
+}
+
+/// A faulty host's `TMPDIR`: a folder that instances share, or one that stays.
+fn tmpdir_of_host(user: u32, measures: Measures) -> io::Result<Option<(PathBuf, Option<TempDir>)>> {
+    if measures.has(Measure::Tmpdir) && measures.has(Measure::TmpdirRemoved) {
+        return Ok(None);
+    }
+    let (path, dir) = if measures.has(Measure::Tmpdir) {
+        let dir = TempDir::new()?;
+        (dir.path().to_owned(), Some(dir))
+    } else {
+        let path = std::env::temp_dir().join(format!("faas-shared-{user}"));
+        std::fs::create_dir_all(&path)?;
+        (path, None)
+    };
+    std::os::unix::fs::chown(&path, Some(user), Some(user))?;
+    Ok(Some((path, dir)))
+}
+
 impl Shared {
+    /// Has the calling thread, which is away from home, enter the instance's namespaces, which the
+    /// first one makes.
+    fn enter_cell(&self) -> io::Result<()> {
+        let Some(multi_tenant) = &self.multi_tenant else {
+            return Ok(());
+        };
+        let mut cell = lock(&self.cell);
+        match &*cell {
+            Some(cell) => cell.enter(),
+            None => {
+                *cell = Some(Cell::make(&multi_tenant.blueprint)?);
+                Ok(())
+            }
+        }
+    }
+
     fn kill(&self) {
         for stage in lock(&self.stages).iter() {
             stage.signal(Signal::KILL);
+        }
+        if let Some(cell) = &*lock(&self.cell) {
+            cell.kill();
         }
         if !self.measures.has(Measure::Descendants) {
             return;
@@ -264,6 +393,9 @@ impl Drop for Shared {
         let deadline = Instant::now() + PATIENCE;
         for stage in lock(&self.stages).iter() {
             stage.wait_until(deadline);
+        }
+        if let Some(cell) = &mut *lock(&self.cell) {
+            cell.wait_until(deadline);
         }
         if self.measures.has(Measure::Descendants) {
             match &self.group {
@@ -311,47 +443,21 @@ fn watch(shared: &Arc<Shared>) -> io::Result<Option<Watch>> {
     alarm.map(|alarm| watch::alarm(alarm, watched)).transpose()
 }
 
-/// I1, and how.
-fn hygiene() -> Result<Means, Missing> {
-    let hierarchies = Hierarchies::get();
-    let memory = hierarchies
-        .has(Controller::Memory)
-        .unwrap_or("watching resident memory");
-    let pids = match hierarchies.has(Controller::Pids) {
-        Some(means) => means,
-        None if geteuid().is_root() => {
-            let complaints = match hierarchies.complaints.is_empty() {
-                true => String::new(),
-                false => format!(" ({})", hierarchies.complaints.join("; ")),
-            };
-            return Err(Missing {
-                level: Level::Hygiene,
-                missing: format!("no control group with the pids controller can be made{complaints}, and the kernel does not count the superuser's processes otherwise"),
-                remedy: "run the host in a control group that is delegated to it (systemd-run --scope -p Delegate=yes), or as another user".into(),
-            });
-        }
-        None => {
-            counting()?;
-            "RLIMIT_NPROC in a user namespace"
-        }
+fn limits(revision: &Revision, settings: &Settings) -> Limits {
+    let bounds = &revision.bounds;
+    let bounded = |level, measure, limit: Option<u64>| {
+        limit.filter(|_| settings.level >= level && settings.measures.has(measure))
     };
-    Ok(Means(format!(
-        "processes: own session, no_new_privs; memory: {memory}; pids: {pids}"
-    )))
-}
-
-/// Whether user namespaces are to be had.
-fn counting() -> Result<(), Missing> {
-    userns::create().map(drop).map_err(|error| Missing {
-        level: Level::Hygiene,
-        missing: format!("the number of processes can't be bounded: there is no control group with the pids controller, and no user namespace ({error})"),
-        remedy: "run the host in a control group that is delegated to it (systemd-run --user --scope -p Delegate=yes), or allow user namespaces (kernel.unprivileged_userns_clone, user.max_user_namespaces, AppArmor)".into(),
-    })
+    Limits {
+        memory: bounded(Level::Hygiene, Measure::Memory, bounds.memory),
+        pids: bounded(Level::Hygiene, Measure::Pids, bounds.pids),
+        millicores: bounded(Level::MultiTenant, Measure::Cpu, bounds.millicores),
+    }
 }
 
 /// A file that was just written can't be executed while some other process, which was being
 /// started at that moment, holds a copy of the descriptor that it was written through.
-fn patiently(plan: &Plan) -> Result<(rustix::process::Pid, OwnedFd), Failed> {
+fn patiently(plan: &Plan) -> Result<(Pid, OwnedFd), Failed> {
     const PATIENCE: Duration = Duration::from_secs(1);
     let start = Instant::now();
     loop {

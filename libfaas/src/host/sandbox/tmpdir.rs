@@ -74,8 +74,8 @@ mod tests {
         let path = dir.path().to_owned();
         fs::create_dir_all(path.join("a/b")).unwrap();
         fs::write(path.join("a/b/c"), "x").unwrap();
-        fs::set_permissions(path.join("a/b"), Permissions::from_mode(0)).unwrap();
-        fs::set_permissions(path.join("a"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path.join("a/b"), Permissions::from_mode(0o000)).unwrap();
+        fs::set_permissions(path.join("a"), Permissions::from_mode(0o000)).unwrap();
         drop(dir);
         assert!(!path.exists());
     }

@@ -36,7 +36,6 @@ const CODE: [u8; 32] = [
 const CODE: [u8; 0] = [];
 
 /// Whether there is such a program for this machine.
-#[cfg(test)]
 pub(super) const EXISTS: bool = !CODE.is_empty();
 
 #[cfg(target_arch = "aarch64")]

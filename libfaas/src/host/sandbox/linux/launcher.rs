@@ -9,16 +9,40 @@ use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Says whether its thread can do another.
+type Job = Box<dyn FnOnce() -> bool + Send>;
+type Queue = OnceLock<Mutex<Sender<Job>>>;
+
+/// For threads that stay where the host is.
+static HOME: Queue = OnceLock::new();
+/// For threads that enter namespaces.
+static AWAY: Queue = OnceLock::new();
 
 /// Runs it on a thread that never ends, and waits for the result.
 pub(super) fn run<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    run_on(&HOME, move || (job(), true))
+}
+
+/// Likewise, on one of the threads that enter namespaces. The job says whether its thread has come
+/// back; if it has not, the thread is never used again.
+pub(super) fn run_away<T: Send + 'static>(
+    job: impl FnOnce() -> (T, bool) + Send + 'static,
+) -> io::Result<T> {
+    run_on(&AWAY, job)
+}
+
+fn run_on<T: Send + 'static>(
+    queue: &'static Queue,
+    job: impl FnOnce() -> (T, bool) + Send + 'static,
+) -> io::Result<T> {
     let (answer, result) = sync_channel(1);
     let job: Job = Box::new(move || {
-        let _ = answer.send(job());
+        let (value, usable) = job();
+        let _ = answer.send(value);
+        usable
     });
     let gone = || io::Error::other("the thread that starts processes has panicked");
-    threads()?.send(job).map_err(|_| gone())?;
+    threads(queue)?.send(job).map_err(|_| gone())?;
     result.recv().map_err(|_| gone())
 }
 
@@ -27,18 +51,16 @@ pub(super) fn lives_long() -> bool {
     rustix::thread::gettid() == rustix::process::getpid()
 }
 
-fn threads() -> io::Result<Sender<Job>> {
-    static THREADS: OnceLock<Mutex<Sender<Job>>> = OnceLock::new();
+fn threads(queue: &'static Queue) -> io::Result<Sender<Job>> {
     static STARTING: Mutex<()> = Mutex::new(());
-    if THREADS.get().is_none() {
+    if queue.get().is_none() {
         let _one = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-        if THREADS.get().is_none() {
-            let _ = THREADS.set(Mutex::new(start()?));
+        if queue.get().is_none() {
+            let _ = queue.set(Mutex::new(start()?));
         }
     }
-    let sender = THREADS
-        .get()
-        .ok_or_else(|| io::Error::other("no thread to start processes from"))?;
+    let none = || io::Error::other("no thread to start processes from");
+    let sender = queue.get().ok_or_else(none)?;
     Ok(sender
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -49,20 +71,28 @@ fn start() -> io::Result<Sender<Job>> {
     let (sender, receiver) = channel();
     let receiver = Arc::new(Mutex::new(receiver));
     for _ in 0..thread::available_parallelism().map_or(1, |n| n.get()) {
-        let receiver = Arc::clone(&receiver);
-        thread::Builder::new()
-            .name("faas-start".into())
-            .spawn(move || serve(&receiver))?;
+        start_one(Arc::clone(&receiver))?;
     }
     Ok(sender)
 }
 
-fn serve(jobs: &Mutex<Receiver<Job>>) {
+fn start_one(jobs: Arc<Mutex<Receiver<Job>>>) -> io::Result<()> {
+    let thread = thread::Builder::new().name("faas-start".into());
+    thread.spawn(move || serve(&jobs)).map(drop)
+}
+
+fn serve(jobs: &Arc<Mutex<Receiver<Job>>>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
         // A panic is the job's own; its caller sees that no answer comes.
-        let _ = catch_unwind(AssertUnwindSafe(job));
+        if !catch_unwind(AssertUnwindSafe(job)).unwrap_or(false) {
+            let _ = start_one(Arc::clone(jobs));
+            // What it has started would die with it.
+            loop {
+                thread::park();
+            }
+        }
     }
 }
 

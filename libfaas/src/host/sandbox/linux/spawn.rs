@@ -9,6 +9,7 @@ use std::ffi::{CString, c_char, c_int, c_long, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::Arc;
 
 use rustix::process::Pid;
 
@@ -25,7 +26,7 @@ pub(super) struct Plan {
     pub(super) namespaces: c_int,
     /// Where it runs.
     pub(super) cwd: Option<CString>,
-    /// Descriptors 0, 1 and 2. Their own numbers are above 2.
+    /// Descriptors 0, 1 and 2. Their own numbers are above 2. None: not even those are open.
     pub(super) stdio: Option<[OwnedFd; 3]>,
     /// `tasks` or `cgroup.procs` of the control groups that it joins.
     pub(super) groups: Vec<OwnedFd>,
@@ -34,6 +35,8 @@ pub(super) struct Plan {
     /// Leads a session of its own; else only a process group.
     pub(super) session: bool,
     pub(super) umask: Option<u32>,
+    /// Mounts `/proc` as its own PID namespace sees it, which nobody outside can do for it.
+    pub(super) mounts_proc: bool,
     /// Resource limits, soft and hard alike.
     pub(super) limits: Vec<(c_int, u64)>,
     /// User and group, with no other groups.
@@ -45,8 +48,8 @@ pub(super) struct Plan {
     pub(super) dies_with_thread: bool,
     /// Descriptors beyond 2: close all, or leave 3.
     pub(super) descriptors: bool,
-    /// A seccomp program.
-    pub(super) filter: Option<std::sync::Arc<Vec<libc::sock_filter>>>,
+    /// Seccomp programs.
+    pub(super) filters: Vec<Arc<Vec<libc::sock_filter>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +86,7 @@ impl Default for Plan {
             user_namespace: None,
             session: true,
             umask: None,
+            mounts_proc: false,
             limits: Vec::new(),
             identity: None,
             capabilities: Capabilities::Keep,
@@ -90,7 +94,7 @@ impl Default for Plan {
             signals: Signals::Default,
             dies_with_thread: false,
             descriptors: true,
-            filter: None,
+            filters: Vec::new(),
         }
     }
 }
@@ -133,6 +137,7 @@ pub(super) enum Step {
     Stdio,
     Signals,
     Limits,
+    Proc,
     Identity,
     Capabilities,
     NoNewPrivileges,
@@ -152,6 +157,7 @@ impl Step {
             Step::Stdio => "set the descriptors 0, 1 and 2",
             Step::Signals => "reset the signals",
             Step::Limits => "set resource limits",
+            Step::Proc => "mount /proc",
             Step::Identity => "change the user",
             Step::Capabilities => "drop capabilities",
             Step::NoNewPrivileges => "set no_new_privs",
@@ -335,10 +341,16 @@ fn prepare(plan: &Plan) -> Result<(), Step> {
             Step::Limits,
         )?;
     }
-    identity(plan)?;
+    if plan.mounts_proc {
+        mount_proc()?;
+    }
     if plan.no_new_privileges {
         prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, Step::NoNewPrivileges)?;
+    } else {
+        // Without it only the superuser may install them.
+        filters(plan)?;
     }
+    identity(plan)?;
     if plan.dies_with_thread {
         // After the change of user, which would undo it.
         prctl(
@@ -352,10 +364,14 @@ fn prepare(plan: &Plan) -> Result<(), Step> {
         sys(libc::SYS_chdir, &[cwd.as_ptr() as c_long], Step::Folder)?;
     }
     descriptors(plan)?;
-    if let Some(filter) = &plan.filter {
-        install(filter)?;
+    if plan.no_new_privileges {
+        filters(plan)?;
     }
     Ok(())
+}
+
+fn filters(plan: &Plan) -> Result<(), Step> {
+    plan.filters.iter().try_for_each(|filter| install(filter))
 }
 
 fn signals(wanted: Signals) -> Result<(), Step> {
@@ -388,6 +404,20 @@ fn signals(wanted: Signals) -> Result<(), Step> {
     };
     set_mask(&blocked, None);
     Ok(())
+}
+
+/// Read-only, and without what it says about the machine and not about processes.
+fn mount_proc() -> Result<(), Step> {
+    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC | libc::MS_RDONLY;
+    let name = c"proc".as_ptr() as c_long;
+    let args = [
+        name,
+        c"/proc".as_ptr() as c_long,
+        name,
+        flags as c_long,
+        c"subset=pid".as_ptr() as c_long,
+    ];
+    sys(libc::SYS_mount, &args, Step::Proc)
 }
 
 /// The kernel's `cap_user_header_t` and `cap_user_data_t`.
@@ -454,7 +484,7 @@ fn set_capabilities(sets: [u32; 6]) -> Result<(), Step> {
 }
 
 fn descriptors(plan: &Plan) -> Result<(), Step> {
-    let mut first = 3;
+    let mut first = if plan.stdio.is_some() { 3 } else { 0 };
     if !plan.descriptors {
         let null = c"/dev/null".as_ptr() as c_long;
         // SAFETY: opens a file by a constant name.

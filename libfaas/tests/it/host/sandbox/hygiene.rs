@@ -9,7 +9,7 @@ use libfaas::host::{Level, Measure, Measures, Sandbox};
 use super::starting::ESCAPE;
 use super::{Run, eventually, is_alive, lines};
 
-const LOOK: &str = r#"
+pub(super) const LOOK: &str = r#"
 import os, resource
 status = dict(l.rstrip("\n").split(":\t", 1) for l in open("/proc/self/status") if ":\t" in l)
 fds = sorted(int(n) for n in os.listdir("/proc/self/fd"))
@@ -182,7 +182,13 @@ fn the_same_as_nobody() {
         .current_dir("/")
         .uid(65534)
         .gid(65534);
-    let output = command.output().unwrap();
+    // Other tests are starting processes, which hold for a moment what we have written through.
+    let output = loop {
+        match command.output() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {}
+            output => break output.unwrap(),
+        }
+    };
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success(),

@@ -1,0 +1,112 @@
+//! What this host can claim, tried out and not guessed.
+
+use std::io;
+
+use rustix::process::geteuid;
+
+use super::super::{Means, Measures, Missing};
+use super::cgroup::{Controller, Hierarchies};
+use super::{filter, init, namespace, userns};
+use crate::Network;
+use crate::host::Level;
+
+/// I1, and how.
+pub(super) fn hygiene() -> Result<Means, Missing> {
+    let hierarchies = Hierarchies::get();
+    let memory = hierarchies
+        .has(Controller::Memory)
+        .unwrap_or("watching resident memory");
+    let pids = match hierarchies.has(Controller::Pids) {
+        Some(means) => means,
+        None if geteuid().is_root() => {
+            let complaints = match hierarchies.complaints.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", hierarchies.complaints.join("; ")),
+            };
+            return Err(Missing {
+                level: Level::Hygiene,
+                missing: format!("no control group with the pids controller can be made{complaints}, and the kernel does not count the superuser's processes otherwise"),
+                remedy: "run the host in a control group that is delegated to it (systemd-run --scope -p Delegate=yes), or as another user".into(),
+            });
+        }
+        None => {
+            counting()?;
+            "RLIMIT_NPROC in a user namespace"
+        }
+    };
+    Ok(Means(format!(
+        "processes: own session, no_new_privs; memory: {memory}; pids: {pids}"
+    )))
+}
+
+/// Whether user namespaces are to be had.
+fn counting() -> Result<(), Missing> {
+    userns::create().map(drop).map_err(|error| Missing {
+        level: Level::Hygiene,
+        missing: format!("the number of processes can't be bounded: there is no control group with the pids controller, and no user namespace ({error})"),
+        remedy: "run the host in a control group that is delegated to it (systemd-run --user --scope -p Delegate=yes), or allow user namespaces (kernel.unprivileged_userns_clone, user.max_user_namespaces, AppArmor)".into(),
+    })
+}
+
+/// I2, and how.
+pub(super) fn multi_tenant() -> Result<Means, Missing> {
+    let missing = |missing: String, remedy: &str| Missing {
+        level: Level::MultiTenant,
+        missing,
+        remedy: remedy.into(),
+    };
+    if !geteuid().is_root() {
+        return Err(missing(
+            "the host is not the superuser".into(),
+            "run it as root, or claim I1",
+        ));
+    }
+    let hierarchies = Hierarchies::get();
+    let lacking: Vec<_> = Controller::ALL
+        .into_iter()
+        .filter(|&c| hierarchies.has(c).is_none())
+        .map(Controller::name)
+        .collect();
+    if !lacking.is_empty() {
+        let complaints = hierarchies.complaints.join("; ");
+        return Err(missing(
+            format!(
+                "no control groups with the controllers {} can be made {complaints}",
+                lacking.join(", ")
+            ),
+            "run the host in a control group that is delegated to it (systemd-run --scope -p Delegate=yes)",
+        ));
+    }
+    if !init::EXISTS {
+        return Err(missing(
+            format!(
+                "there is no program for process 1 on {}",
+                std::env::consts::ARCH
+            ),
+            "run the host on x86-64 or 64-bit ARM",
+        ));
+    }
+    filter::programs(Network::None, Measures::default()).map_err(|error| {
+        missing(
+            format!("system calls can't be filtered: {error}"),
+            "use a kernel with seccomp",
+        )
+    })?;
+    try_namespaces().map_err(|error| {
+        missing(
+            format!("namespaces can't be made and left again: {error}"),
+            "give the host CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SETUID and CAP_SETGID, and let it unshare (containers: --privileged, or a seccomp profile that allows it)",
+        )
+    })?;
+    let groups = hierarchies.has(Controller::Memory).unwrap_or_default();
+    Ok(Means(format!(
+        "namespaces: mount, pid, network, ipc, uts, cgroup; a user per tenant; seccomp; no_new_privs; {groups}: memory, pids, cpu"
+    )))
+}
+
+fn try_namespaces() -> io::Result<()> {
+    // Both open files of /proc, which can't be reached from away.
+    namespace::remember_home()?;
+    init::image()?;
+    namespace::away(|| namespace::unshare(namespace::PRIVATE | libc::CLONE_NEWNET))
+}
