@@ -45,7 +45,7 @@ async fn invoke(args: &Invoke, log: &Log) -> Result<Vec<Event>, Status> {
         "--encoding",
     )?;
     let event = read_event(&args.event)?;
-    let (host, _) = host(&args.common, log)?;
+    let (host, _) = host(&args.common, None, log)?;
     let (tenant, name) = (args.common.tenant(), manifest.name.clone());
     let deployed = host.deploy(&tenant, manifest, folder).await?;
     let result = match deployed.status {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use libfaas::function::Function;
 use libfaas::host::Host;
-use libfaas::{Code, Manifest, Status};
+use libfaas::{Code, Environment, Manifest, Status};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 
@@ -52,7 +52,7 @@ pub(crate) fn serve(
         .init_with_details(move || {
             let (manifest, folder) = load()?;
             on_init.block_on(async {
-                let (host, claim) = host(&common, &its_log)?;
+                let (host, claim) = host(&common, message_limit()?, &its_log)?;
                 let driver = Driver::new(host, common.tenant(), manifest, folder, its_log);
                 let details = driver.details(&claim);
                 init.get_or_init(|| driver).begin().await?;
@@ -79,12 +79,24 @@ pub(crate) fn serve(
     exit
 }
 
+/// What this process may put into one message, and so the functions behind it.
+fn message_limit() -> Result<Option<usize>, Status> {
+    let environment = Environment::from_vars(std::env::vars_os());
+    let environment = environment.map_err(|fault| fault.status())?;
+    Ok(Some(environment.max_message_bytes))
+}
+
 /// A host as the command line asks for it, and what it claims.
-pub(crate) fn host(common: &Common, log: &Log) -> Result<(Host, Claim), Status> {
+pub(crate) fn host(
+    common: &Common,
+    max_message_bytes: Option<usize>,
+    log: &Log,
+) -> Result<(Host, Claim), Status> {
     let refuse = |missing: libfaas::host::Missing| {
         Status::new(Code::FailedPrecondition, format!("--isolation: {missing}"))
     };
-    let (settings, claim) = common.host.settings().map_err(refuse)?;
+    let (mut settings, claim) = common.host.settings().map_err(refuse)?;
+    settings.max_message_bytes = max_message_bytes.unwrap_or(settings.max_message_bytes);
     for missing in &claim.missing {
         log.put(&Record::new(Severity::Warn, missing.to_string()));
     }

@@ -1,11 +1,14 @@
 //! The host for many calls at once, with functions that behave and functions that don't.
 
 mod calls;
+mod lives;
+mod oneshot;
+mod pipelines;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use libfaas::host::{Call, Host, HostOptions, Part};
+use libfaas::host::{Call, Host, HostOptions, LogSink, Part};
 use libfaas::{Code, Context, Event, Manifest, Status};
 
 /// Where `function.py` is.
@@ -27,6 +30,18 @@ fn options() -> HostOptions {
     options.settings.times.cancel_grace = Duration::from_millis(200);
     options.settings.times.drain = Duration::from_secs(2);
     options.settings.times.term_grace = Duration::from_millis(300);
+    options
+}
+
+/// No call is tried again.
+fn once(mut options: HostOptions) -> HostOptions {
+    options.retry.attempts = 1;
+    options
+}
+
+/// One instance at a time.
+fn alone(mut options: HostOptions) -> HostOptions {
+    options.scale.max = 1;
     options
 }
 
@@ -91,4 +106,24 @@ async fn hanging(host: &Host, json: &str) -> (Call, i32) {
             .parse()
             .unwrap(),
     )
+}
+
+fn is_alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // What follows the name in parentheses: a zombie is not alive.
+    let state = stat
+        .rsplit(") ")
+        .next()
+        .and_then(|rest| rest.chars().next());
+    state.is_some_and(|state| state != 'Z')
+}
+
+/// Waits until a process is gone, which is soon.
+async fn gone(pid: i32) {
+    within(async {
+        while is_alive(pid) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
 }

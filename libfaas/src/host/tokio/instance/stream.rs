@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tokio::io::Interest;
@@ -21,6 +21,9 @@ use crate::{Code, Status};
 const READ: usize = 32 << 10;
 /// Bytes that wait to be written before calls have to wait with their input.
 const AHEAD: usize = 256 << 10;
+
+/// How long the end of one stage may take to reach the end of a pipeline that is not ready.
+const UNRAVEL: Duration = Duration::from_secs(1);
 
 /// Runs an instance from its start to its end.
 pub(super) async fn run(mut tenure: Tenure) {
@@ -77,6 +80,8 @@ struct Live<'a> {
     was_ready: bool,
     /// No further call may be opened.
     retired: bool,
+    /// A stage has gone before the last one said hello: by then the others have to have followed.
+    unravelled_by: Option<Instant>,
     /// Why it is to be killed.
     over: Option<Status>,
 }
@@ -140,6 +145,7 @@ impl<'a> Live<'a> {
             drained: false,
             was_ready: false,
             retired: false,
+            unravelled_by: None,
             over: None,
             tenure,
         })
@@ -185,7 +191,13 @@ impl<'a> Live<'a> {
                 self.was_written(written);
             }
             () = next_end(&mut self.processes) => self.look_for_death().await,
-            () = timer.as_mut(), if due.is_some() => self.session.tick(Instant::now()),
+            () = timer.as_mut(), if due.is_some() => {
+                let now = Instant::now();
+                self.session.tick(now);
+                if self.unravelled_by.is_some_and(|by| by <= now) {
+                    self.look_for_death().await;
+                }
+            }
         }
     }
 
@@ -325,6 +337,8 @@ impl<'a> Live<'a> {
                 Notice::Ready(_) => {
                     self.was_ready = true;
                     self.tenure.ready();
+                    // Ready, but for a stage that has gone.
+                    self.unravelled_by = self.unravelled_by.map(|_| Instant::now());
                 }
                 Notice::Part { call, part } => self.deliver(call, part),
                 Notice::Retired => self.retire(),
@@ -401,6 +415,13 @@ impl<'a> Live<'a> {
         });
         let last = exits.last().copied().flatten();
         if early.is_none() && last.is_none() {
+            return;
+        }
+        let now = Instant::now();
+        if last.is_none() && !self.was_ready && self.unravelled_by.is_none_or(|by| by > now) {
+            // A stage whose initialisation failed has said so to the next one, and gone. The last
+            // hello speaks for all, so it gets the time to come.
+            self.unravelled_by.get_or_insert(now + UNRAVEL);
             return;
         }
         let exit = Exit::of_pipeline(exits.iter().copied().flatten());
