@@ -47,6 +47,11 @@ impl Draft {
         }
     }
 
+    /// An attribute of any type.
+    pub(crate) fn attribute(self, name: &str, value: AttributeValue) -> Self {
+        Draft(self.0.attribute(name, value))
+    }
+
     /// The data: a value of the payload, verbatim, of type `application/json`.
     pub(crate) fn json(self, value: Value<'_>) -> Self {
         self.data("application/json", value.data())
@@ -61,12 +66,19 @@ impl Draft {
     pub(crate) fn build(self, record: Value<'_>) -> Result<Event, Error> {
         self.0
             .build()
-            .map_err(|error| Error::invalid_event(record, &error))
+            .map_err(|error| Error::invalid_event(record.pointer(), &error))
+    }
+
+    /// The event that a payload became which is no JSON.
+    pub(crate) fn build_whole(self) -> Result<Event, Error> {
+        self.0
+            .build()
+            .map_err(|error| Error::invalid_event(String::new(), &error))
     }
 }
 
 /// Whether text is a non-empty String of CloudEvents: no control characters, no noncharacters.
-fn fits(text: &str) -> bool {
+pub(crate) fn fits(text: &str) -> bool {
     !text.is_empty()
         && text.chars().all(|c| {
             let code = u32::from(c);

@@ -5,8 +5,6 @@ use std::fmt;
 
 use libfaas::InvalidEvent;
 
-use crate::json::Value;
-
 /// What a mapping can't do with: where, what was expected there, and what was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Error {
@@ -128,6 +126,12 @@ impl Error {
         }
     }
 
+    /// The same fault, in a document that stands in another at a place.
+    pub(crate) fn inside(mut self, pointer: &str) -> Self {
+        self.pointer.insert_str(0, pointer);
+        self
+    }
+
     pub(crate) fn no_reply(name: &str) -> Self {
         Error {
             kind: Kind::NoReply,
@@ -146,9 +150,9 @@ impl Error {
         }
     }
 
-    pub(crate) fn invalid_event(record: Value<'_>, error: &InvalidEvent) -> Self {
+    pub(crate) fn invalid_event(pointer: String, error: &InvalidEvent) -> Self {
         Error::payload(
-            record.pointer(),
+            pointer,
             "a record that a valid event can be made of",
             error.to_string(),
         )

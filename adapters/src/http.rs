@@ -1,6 +1,8 @@
 //! Results as an HTTP response, for vendors that wait for one (`spec/bindings.md`, "Responses"; and
 //! `spec/adapters.md`, "Answers to HTTP requests").
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use data_encoding::BASE64;
 use libfaas::{AttributeValue, Code, Data, Event};
@@ -62,6 +64,49 @@ pub(crate) fn acknowledge(answers: &[Answer], items: usize) -> Response {
         status,
         headers: Vec::new(),
         body: Bytes::new(),
+    }
+}
+
+/// How an object of headers says a name that stands more than once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeated {
+    /// Its values joined by commas; cookies can't be, so that is the first.
+    Joined,
+    /// An array.
+    Array,
+}
+
+/// The status, the headers and the body as `statusCode`, `headers` and `body` of a JSON object;
+/// bytes are in base64.
+pub(crate) fn object(reply: &Reply, repeated: Repeated) -> serde_json::Value {
+    let mut headers: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (name, value) in reply.headers.iter() {
+        headers
+            .entry(name.to_ascii_lowercase())
+            .or_default()
+            .push(value);
+    }
+    let headers = headers.into_iter().map(|(name, values)| {
+        let value = match (&values[..], repeated) {
+            ([value], _) => (*value).into(),
+            (values, Repeated::Array) => values.into(),
+            (values, Repeated::Joined) if name == "set-cookie" => values[0].into(),
+            (values, Repeated::Joined) => values.join(",").into(),
+        };
+        (name, value)
+    });
+    let headers: serde_json::Map<String, serde_json::Value> = headers.collect();
+    let text = std::str::from_utf8(&reply.body).ok().filter(|_| reply.text);
+    let body = text.map_or_else(|| BASE64.encode(&reply.body), str::to_owned);
+    serde_json::json!({ "statusCode": reply.status, "headers": headers, "body": body })
+}
+
+/// A response whose body is JSON.
+pub(crate) fn with_json(status: u16, body: String) -> Response {
+    Response::Http {
+        status,
+        headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
+        body: body.into(),
     }
 }
 

@@ -7,6 +7,8 @@
 mod parse;
 mod value;
 
+use libfaas::{Data, Event, JsonText};
+
 use crate::Error;
 use crate::error::quote;
 
@@ -72,4 +74,26 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Error> {
         let found = format!("{} at byte {at}", data_encoding::HEXLOWER.encode(bad));
         Error::payload("", "UTF-8", found)
     })
+}
+
+/// A JSON string of this text.
+pub(crate) fn string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// JSON that was put together here.
+pub(crate) fn made(text: String) -> JsonText {
+    JsonText::new(text).expect("what is put together of JSON is JSON")
+}
+
+/// A result as a JSON value: JSON as it is, text as a string, bytes in base64.
+pub(crate) fn of_result(event: &Event) -> String {
+    match event.data() {
+        None => "null".to_owned(),
+        Some(Data::Json(json)) => json.as_str().to_owned(),
+        Some(Data::Text(text)) => string(text),
+        Some(Data::Binary(bytes) | Data::Proto { value: bytes, .. }) => {
+            string(&data_encoding::BASE64.encode(bytes))
+        }
+    }
 }

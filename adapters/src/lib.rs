@@ -22,14 +22,26 @@
 mod adapter;
 mod answer;
 mod aws;
+mod azure;
+mod cloudevents;
+mod couchdb;
 mod delivery;
 mod draft;
 mod error;
+mod github;
+mod gitlab;
+mod google;
 mod http;
 pub mod json;
+mod kafka;
+mod kubernetes;
+mod openfaas;
+mod openwhisk;
 mod outcome;
+mod passing;
 mod registry;
 pub mod time;
+mod vmware;
 
 pub use adapter::{About, Adapter, Origin};
 pub use answer::Answer;

@@ -55,6 +55,8 @@ pub enum NoticeKind {
     Handshake,
     /// The vendor tries out whether deliveries arrive.
     Test,
+    /// The vendor says how far it has come with what it delivers.
+    Progress,
 }
 
 impl NoticeKind {
@@ -63,6 +65,7 @@ impl NoticeKind {
         match self {
             NoticeKind::Handshake => "handshake",
             NoticeKind::Test => "test",
+            NoticeKind::Progress => "progress",
         }
     }
 }

@@ -1,33 +1,61 @@
 //! All adapters, and how the right one is found.
 
-use crate::{Adapter, Delivery, Error, aws};
+use crate::passing::Passing;
+use crate::{
+    Adapter, Delivery, Error, aws, azure, cloudevents, couchdb, github, gitlab, google, kafka,
+    kubernetes, openfaas, openwhisk, vmware,
+};
 
 /// All adapters, in their order of importance.
 // One line each, so that two people can add one at the same time.
 pub static ADAPTERS: &[&dyn Adapter] = &[
     // AWS
-    &aws::s3::S3,
-    &aws::sqs::Sqs,
-    &aws::sns::Sns,
-    &aws::sns::SnsLambda,
-    &aws::eventbridge::EventBridge,
-    &aws::apigateway::V1,
-    &aws::apigateway::V2,
-    &aws::apigateway::WEBSOCKET,
-    &aws::apigateway::URL,
-    &aws::alb::Alb,
-    &aws::kinesis::Kinesis,
-    &aws::dynamodb::DynamoDb,
-    &aws::kafka::Kafka,
-    &aws::refused::Cognito,
-    &aws::refused::Authorizer,
+    &Passing(&aws::s3::S3),
+    &Passing(&aws::sqs::Sqs),
+    &Passing(&aws::sns::Sns),
+    &Passing(&aws::sns::SnsLambda),
+    &Passing(&aws::eventbridge::EventBridge),
+    &Passing(&aws::apigateway::V1),
+    &Passing(&aws::apigateway::V2),
+    &Passing(&aws::apigateway::WEBSOCKET),
+    &Passing(&aws::apigateway::URL),
+    &Passing(&aws::alb::Alb),
+    &Passing(&aws::kinesis::Kinesis),
+    &Passing(&aws::dynamodb::DynamoDb),
+    &Passing(&aws::kafka::Kafka),
+    &Passing(&aws::refused::Cognito),
+    &Passing(&aws::refused::Authorizer),
     // Azure
+    &Passing(&azure::eventgrid::EventGrid),
+    &Passing(&azure::http::Http),
+    &Passing(&azure::queue::Queue),
+    &Passing(&azure::blob::Blob),
+    &Passing(&azure::servicebus::ServiceBus),
+    &Passing(&azure::eventhub::EventHub),
+    &Passing(&azure::cosmosdb::CosmosDb),
+    &Passing(&azure::timer::Timer),
     // Google
+    &Passing(&google::functions::Functions),
+    &Passing(&google::pubsub::PubSub),
     // GitHub, GitLab
+    &Passing(&github::webhook::Webhook),
+    &Passing(&gitlab::webhook::Webhook),
     // Kafka, Kubernetes, CouchDB
+    &Passing(&kafka::record::Record),
+    &Passing(&kubernetes::watch::Watch),
+    &Passing(&couchdb::changes::Changes),
+    &Passing(&couchdb::db_updates::DbUpdates),
     // VMware
+    &Passing(&vmware::vcloud::VCloud),
+    &Passing(&vmware::vsphere::VSphere),
+    &Passing(&vmware::horizon::Horizon),
     // OpenWhisk, OpenFaaS
+    &Passing(&openwhisk::run::Run),
+    &Passing(&openwhisk::event::UserEvent),
+    &Passing(&openwhisk::kafka::KafkaFeed),
+    &Passing(&openfaas::postgres::Postgres),
     // CloudEvents
+    &cloudevents::CloudEvents,
 ];
 
 /// The adapter of this name.

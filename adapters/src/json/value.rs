@@ -47,6 +47,13 @@ impl<'j> Value<'j> {
         &self.json.text[start as usize..end as usize]
     }
 
+    /// Of a member: its name and its text, as they came.
+    pub(crate) fn raw_member(&self) -> String {
+        let (start, end) = self.node().name;
+        let name = &self.json.text[start as usize..end as usize];
+        format!("\"{name}\":{}", self.raw())
+    }
+
     /// Its text, to be the data of an event.
     pub fn data(&self) -> JsonText {
         JsonText::new(self.raw()).expect("a value of a document that was read is JSON")
@@ -134,6 +141,15 @@ impl<'j> Value<'j> {
     pub fn need(&self, pointer: &str) -> Result<Cow<'j, str>, Error> {
         self.text(pointer)?
             .ok_or_else(|| self.missing(pointer, "a non-empty string"))
+    }
+
+    /// A text that is not empty, or a number's, at a pointer; None of anything else.
+    pub(crate) fn scalar(&self, pointer: &str) -> Option<Cow<'j, str>> {
+        let value = self.at(pointer)?;
+        match value.kind() {
+            Kind::Number => Some(Cow::Borrowed(value.raw())),
+            _ => value.as_str().filter(|text| !text.is_empty()),
+        }
     }
 
     /// A required string, or the text of a number, true or false, at a pointer.

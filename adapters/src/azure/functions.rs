@@ -1,0 +1,92 @@
+//! What all triggers of Azure Functions have in common, as a custom handler gets and answers them.
+
+use std::borrow::Cow;
+
+use crate::json::{self, Json, Kind, Value};
+use crate::{Answer, Delivery, Error, Response};
+
+/// What a trigger that is not HTTP expects back, in words.
+pub(super) const REPLY: &str =
+    "`{Outputs, Logs, ReturnValue}`; HTTP with the status's number if a call did not end OK";
+
+/// The source of what names no other: the function that it triggers.
+pub(super) fn source(root: Value<'_>) -> Result<String, Error> {
+    let method = root.need("/Metadata/sys/MethodName")?;
+    Ok(format!("/azure/functions/{method}"))
+}
+
+/// Whether this is an invocation of a custom handler.
+pub(super) fn is_invocation(root: Value<'_>) -> bool {
+    let object = |name| {
+        root.get(name)
+            .is_some_and(|value| value.kind() == Kind::Object)
+    };
+    object("Data") && object("Metadata")
+}
+
+/// Whether the metadata has all of these members.
+pub(super) fn has(payload: Option<Value<'_>>, members: &[&str]) -> bool {
+    payload.is_some_and(|root| {
+        let metadata = root.get("Metadata");
+        is_invocation(root)
+            && members
+                .iter()
+                .all(|name| metadata.is_some_and(|metadata| metadata.get(name).is_some()))
+    })
+}
+
+/// The trigger's own data: the only member of `Data`, or the one that the configuration names.
+pub(super) fn trigger<'j>(delivery: &Delivery, root: Value<'j>) -> Result<Value<'j>, Error> {
+    let data = root.need_object("/Data")?;
+    if let Some(name) = delivery.config.get("binding") {
+        let found = data.members().find(|(member, _)| *member == name.as_str());
+        return found
+            .map(|(_, value)| value)
+            .ok_or_else(|| data.wrong(format!("a member {}", crate::error::quote(name))));
+    }
+    let mut members = data.members();
+    match (members.next(), members.next()) {
+        (Some((_, value)), None) => Ok(value),
+        (None, _) => Err(data.wrong("the trigger's data")),
+        _ => Err(data.wrong("one member; name the trigger's by the setting `binding`")),
+    }
+}
+
+/// A value that the host may have encoded as a string of JSON, more than once: the document inside,
+/// if there is one that is an array.
+pub(super) fn unwrapped(value: Value<'_>) -> Option<Cow<'_, str>> {
+    let mut text = match value.kind() {
+        Kind::Array => return Some(Cow::Borrowed(value.raw())),
+        _ => value.as_str()?.into_owned(),
+    };
+    // Each level is shorter than the one around it.
+    loop {
+        let json = Json::read(text.as_bytes()).ok()?;
+        let root = json.root();
+        match root.kind() {
+            Kind::Array => return Some(Cow::Owned(root.raw().to_owned())),
+            Kind::String => text = root.as_str()?.into_owned(),
+            _ => return None,
+        }
+    }
+}
+
+/// The response of a custom handler. The host takes anything but 200 for a failed invocation.
+pub(super) fn respond(answers: &[Answer], items: usize) -> Response {
+    if let Response::Http { status: 400.., .. } = crate::http::acknowledge(answers, items) {
+        return crate::http::acknowledge(answers, items);
+    }
+    let results: Vec<_> = answers.iter().flat_map(|answer| &answer.events).collect();
+    let value = match results[..] {
+        [] => "null".to_owned(),
+        [event] => json::of_result(event),
+        _ => {
+            let values: Vec<_> = results.into_iter().map(json::of_result).collect();
+            format!("[{}]", values.join(","))
+        }
+    };
+    crate::http::with_json(
+        200,
+        format!("{{\"Outputs\":{{}},\"Logs\":[],\"ReturnValue\":{value}}}"),
+    )
+}

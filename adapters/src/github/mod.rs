@@ -1,0 +1,4 @@
+//! GitHub.
+
+mod table;
+pub(crate) mod webhook;

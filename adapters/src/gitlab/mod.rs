@@ -1,0 +1,3 @@
+//! GitLab.
+
+pub(crate) mod webhook;

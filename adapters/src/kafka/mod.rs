@@ -1,0 +1,3 @@
+//! Apache Kafka.
+
+pub(crate) mod record;

@@ -1,0 +1,3 @@
+//! Kubernetes.
+
+pub(crate) mod watch;

@@ -1,0 +1,3 @@
+//! OpenFaaS.
+
+pub(crate) mod postgres;
