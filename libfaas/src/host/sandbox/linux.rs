@@ -29,6 +29,7 @@ mod init;
 mod launcher;
 mod namespace;
 mod network;
+mod outbound;
 mod probe;
 mod process;
 mod program;
@@ -309,9 +310,7 @@ impl MultiTenant {
         let user = tenant::user(tenant);
         let network = revision.manifest.network;
         if network == Network::OutboundTcp {
-            return Err(SandboxError::Refused(
-                "no means to keep `network: outbound-tcp` within its bounds".into(),
-            ));
+            probe::outbound().map_err(SandboxError::Refused)?;
         }
         let wanted = root::Wanted {
             folder: folder.to_owned(),
@@ -452,6 +451,9 @@ fn limits(revision: &Revision, settings: &Settings) -> Limits {
         memory: bounded(Level::Hygiene, Measure::Memory, bounds.memory),
         pids: bounded(Level::Hygiene, Measure::Pids, bounds.pids),
         millicores: bounded(Level::MultiTenant, Measure::Cpu, bounds.millicores),
+        connections: settings.level >= Level::MultiTenant
+            && settings.measures.has(Measure::PrivateAddresses)
+            && revision.manifest.network == Network::OutboundTcp,
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
 };
+
+use super::outbound::Programs;
 
 /// What a control group can bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub(super) struct Limits {
     pub(super) memory: Option<u64>,
     pub(super) pids: Option<u64>,
     pub(super) millicores: Option<u64>,
+    /// Where it may connect to. Needs version 2, if only for this.
+    pub(super) connections: bool,
 }
 
 /// The groups of one instance. Dropping it removes them; they must be empty by then.
@@ -121,6 +125,11 @@ impl Hierarchies {
             .map(|h| if h.unified { "cgroup v2" } else { "cgroup v1" })
     }
 
+    /// Whether there is one of version 2, with controllers or without.
+    pub(super) fn has_unified(&self) -> bool {
+        self.found.iter().any(|h| h.unified)
+    }
+
     /// A group with these limits. None where there are no groups to be had.
     pub(super) fn group(&self, limits: &Limits) -> io::Result<Option<Group>> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -135,6 +144,11 @@ impl Hierarchies {
             .iter()
             .filter(|h| h.controllers.iter().any(bound))
             .collect();
+        let unified = |h: &&Hierarchy| h.unified;
+        if limits.connections && !wanted.iter().any(|h| h.unified) {
+            let hierarchy = self.found.iter().find(unified);
+            wanted.insert(0, hierarchy.ok_or(io::ErrorKind::Unsupported)?);
+        }
         if wanted.is_empty() {
             wanted.extend(self.found.first());
         }
@@ -298,6 +312,10 @@ fn remove_stale(own: &Path) {
 
 impl Group {
     fn limit(&self, limits: &Limits) -> io::Result<()> {
+        if let (true, Some(dir)) = (limits.connections, self.dirs.iter().find(|dir| dir.unified)) {
+            let programs = Programs::get().map_err(io::Error::other)?;
+            programs.attach(File::open(&dir.path)?.as_fd())?;
+        }
         for dir in &self.dirs {
             for controller in &dir.controllers {
                 match (controller, dir.unified) {
@@ -348,7 +366,6 @@ impl Group {
         let Some(dir) = self.memory_dir().filter(|dir| !dir.unified) else {
             return Ok(None);
         };
-        use std::os::fd::AsRawFd;
         let alarm = rustix::event::eventfd(
             0,
             rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK,
@@ -487,7 +504,6 @@ impl Dir {
 
 /// Reaps a process that was handed to the host, if it was.
 pub(super) fn reap_orphan(pidfd: &OwnedFd) {
-    use std::os::fd::AsFd;
     let _ = waitid(
         WaitId::PidFd(pidfd.as_fd()),
         WaitIdOptions::EXITED | WaitIdOptions::NOHANG,

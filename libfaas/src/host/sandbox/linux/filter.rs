@@ -176,6 +176,22 @@ fn outbound(rules: &mut Rules, measures: Measures) -> io::Result<()> {
             refuse(rules, call, &[(flags, Op::MaskedEq(fast), fast)])?;
         }
     }
+    if measures.has(Measure::PrivateAddresses) {
+        // Routes that the sender lays down, by which packets would go elsewhere first.
+        const IPV6_2292RTHDR: u64 = 5;
+        let (ip, ip6) = (libc::IPPROTO_IP as u64, libc::IPPROTO_IPV6 as u64);
+        for (level, option) in [
+            (ip, libc::IP_OPTIONS as u64),
+            (ip6, libc::IPV6_RTHDR as u64),
+            (ip6, IPV6_2292RTHDR),
+        ] {
+            refuse(
+                rules,
+                libc::SYS_setsockopt,
+                &[(1, Op::Eq, level), (2, Op::Eq, option)],
+            )?;
+        }
+    }
     if measures.has(Measure::Listen) {
         rules.insert(libc::SYS_listen, Vec::new());
     }

@@ -6,6 +6,7 @@ use rustix::process::geteuid;
 
 use super::super::{Means, Measures, Missing};
 use super::cgroup::{Controller, Hierarchies};
+use super::outbound::Programs;
 use super::{filter, init, namespace, userns};
 use crate::Network;
 use crate::host::Level;
@@ -99,9 +100,30 @@ pub(super) fn multi_tenant() -> Result<Means, Missing> {
         )
     })?;
     let groups = hierarchies.has(Controller::Memory).unwrap_or_default();
+    let outbound = match outbound() {
+        Ok(()) => "BPF on cgroup v2",
+        Err(_) => "refused",
+    };
     Ok(Means(format!(
-        "namespaces: mount, pid, network, ipc, uts, cgroup; a user per tenant; seccomp; no_new_privs; {groups}: memory, pids, cpu"
+        "namespaces: mount, pid, network, ipc, uts, cgroup; a user per tenant; seccomp; no_new_privs; {groups}: memory, pids, cpu; outbound-tcp: {outbound}"
     )))
+}
+
+/// Whether a function may have `outbound-tcp`, or what is missing.
+pub(super) fn outbound() -> Result<(), String> {
+    let lacks = if Hierarchies::get().has_unified() {
+        Programs::get()
+            .err()
+            .map(|error| format!("BPF programs can't be loaded: {error}"))
+    } else {
+        Some("there is no control group of version 2 to be had".into())
+    };
+    match lacks {
+        None => Ok(()),
+        Some(lacks) => Err(format!(
+            "`network: outbound-tcp` can't be kept within its bounds here: {lacks}; mount cgroup2, give the host CAP_BPF and CAP_NET_ADMIN, or deploy the function with `network: none`"
+        )),
+    }
 }
 
 fn try_namespaces() -> io::Result<()> {

@@ -57,9 +57,7 @@ mod tests {
     fn a_tenant_keeps_its_user() {
         assert_eq!(user("acme"), user("acme"));
         assert_ne!(user("acme"), user("globex"));
-        assert_eq!(
-            place("acme"),
-            0x43c1_11ba % COUNT + place("acme") - 0x43c1_11ba % COUNT
-        );
+        // The same in every version, so that two hosts agree.
+        assert_eq!(place("acme"), 0xef6de0f);
     }
 }

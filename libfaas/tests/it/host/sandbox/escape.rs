@@ -572,3 +572,78 @@ fn what_hygiene_promises_holds_here_too() {
         "{came:?}"
     );
 }
+
+/// An address of this host that is neither loopback nor link-local, if it has one.
+fn own_address() -> Option<std::net::IpAddr> {
+    // Nothing is sent: connecting a datagram socket only chooses an address.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
+}
+
+#[test]
+fn outbound_tcp_is_that_and_no_more() {
+    if !possible() {
+        return;
+    }
+    let run = |measures| {
+        Run {
+            measures,
+            ..isolated()
+        }
+        .with("network: outbound-tcp")
+    };
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let reached = own_address().map(|ip| {
+        let came = attempts(
+            &run(Measures::default()),
+            &format!("tried('tcp', lambda: socket.create_connection(('{ip}', {port})))"),
+        );
+        assert!(lines(&came)["tcp"].starts_with("done"), "{came:?}");
+    });
+    if reached.is_none() {
+        eprintln!("skipped in part: this machine has no address but loopback");
+    }
+    let program = format!(
+        r#"
+S, INET6 = socket.socket, socket.AF_INET6
+for a in ("127.0.0.1", "127.1.2.3", "0.0.0.0", "169.254.169.254", "169.254.1.1"):
+    tried("tcp-" + a, lambda: S().connect((a, {port})))
+    tried("mapped-" + a, lambda: S(INET6).connect(("::ffff:" + a, {port})))
+    tried("fast-" + a, lambda: S().sendto(b"x", 0x20000000, (a, {port})))
+for a in ("::1", "::", "fe80::1", "fd00:ec2::254"):
+    tried("tcp-" + a, lambda: S(INET6).connect((a, {port}, 0, 1 if a.startswith("fe80") else 0)))
+tried("udp", lambda: S(type=socket.SOCK_DGRAM))
+tried("udp6", lambda: S(INET6, socket.SOCK_DGRAM))
+tried("raw", lambda: S(type=socket.SOCK_RAW, proto=1))
+tried("packet", lambda: S(17, socket.SOCK_RAW))
+tried("netlink", lambda: S(16, socket.SOCK_RAW))
+tried("mptcp", lambda: S(proto=262))
+tried("sctp", lambda: S(proto=132))
+tried("unix", lambda: S(socket.AF_UNIX))
+def listening():
+    s = S(); s.bind(("0.0.0.0", 0)); s.listen()
+tried("listen", listening)
+tried("listen-unbound", lambda: S().listen())
+tried("source-route", lambda: S().setsockopt(0, 4, b"\x83\x07\x04\x7f\0\0\x01\0"))
+"#
+    );
+    all_fail(
+        &attempts(&run(Measures::default()), &program),
+        30,
+        &["EPERM"],
+    );
+    let left_out = [
+        (Measure::PrivateAddresses, "tcp-127.0.0.1"),
+        (Measure::TcpOnly, "udp"),
+        (Measure::Listen, "listen"),
+    ];
+    for (measure, what) in left_out {
+        let seen = lines(&attempts(
+            &run(Measures::default().without(measure)),
+            &program,
+        ));
+        assert!(seen[what].starts_with("done"), "{measure:?}: {seen:?}");
+    }
+}
