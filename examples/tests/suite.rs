@@ -73,6 +73,28 @@ struct Bench {
     compiling: Mutex<()>,
 }
 
+/// The copies of a library that stand beside functions. Copies and not links: a function sees its
+/// own folder only, where it is isolated.
+fn copies(examples: &Path, library: &Path) -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
+    let name = library.file_name().ok_or("a library has no name")?;
+    let mut copies = Vec::new();
+    for folder in fs::read_dir(examples.join("functions"))? {
+        let copy = folder?.path().join(name);
+        if copy.symlink_metadata().is_ok() {
+            copies.push(copy);
+        }
+    }
+    Ok(copies)
+}
+
+fn same(library: &Path, copy: &Path) -> Result<(), Failed> {
+    if copy.is_symlink() || fs::read(library)? != fs::read(copy)? {
+        let (library, copy) = (library.display(), copy.display());
+        return Err(format!("{copy}: expected a copy of {library}; copy it again").into());
+    }
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::from_args();
     let examples = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -109,6 +131,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     None => trial,
                 });
             }
+        }
+    }
+    for library in ["sdk/python/faas.py", "sdk/node/faas.mjs"] {
+        let library = examples.join(library);
+        for copy in copies(examples, &library)? {
+            let name = format!("{} is a copy", copy.strip_prefix(examples)?.display());
+            let library = library.clone();
+            trials.push(Trial::test(name, move || same(&library, &copy)));
         }
     }
     if trials.is_empty() {
