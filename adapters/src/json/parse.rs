@@ -21,7 +21,7 @@ pub(super) fn nodes(text: &str) -> Result<Vec<Node>, Fault> {
         bytes: text.as_bytes(),
         at: 0,
         levels: 0,
-        nodes: Vec::with_capacity(text.len() / 24 + 1),
+        nodes: Vec::with_capacity(text.len() / 16 + 1),
     };
     parser.value((0, 0))?;
     match parser.next() {

@@ -255,7 +255,8 @@ impl<'j> Value<'j> {
     fn is_named(&self, name: &str) -> bool {
         let (start, end) = self.node().name;
         let raw = &self.json.text[start as usize..end as usize];
-        raw == name || (raw.contains('\\') && self.name() == name)
+        // An escape is longer than what it stands for.
+        raw == name || (raw.len() > name.len() && raw.contains('\\') && self.name() == name)
     }
 }
 
