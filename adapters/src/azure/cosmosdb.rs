@@ -39,7 +39,7 @@ impl Adapter for CosmosDb {
         let json = delivery.json()?;
         let root = json.root();
         let source = functions::source(root)?;
-        let trigger = functions::trigger(delivery, root)?;
+        let trigger = functions::trigger(delivery, root, is_feed)?;
         let documents =
             functions::unwrapped(trigger).ok_or_else(|| trigger.wrong("an array of documents"))?;
         // What is wrong in a document inside a string has no place of its own in the payload.

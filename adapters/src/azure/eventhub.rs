@@ -32,24 +32,26 @@ impl Adapter for EventHub {
         let json = delivery.json()?;
         let root = json.root();
         let hub = Hub::read(delivery, root)?;
-        let trigger = functions::trigger(delivery, root)?;
         let metadata = root.need_object("/Metadata")?;
         if metadata.get("SequenceNumber").is_some() {
-            let (number, enqueued) = ("/SequenceNumber", metadata.get("EnqueuedTimeUtc"));
-            let number = metadata.need_scalar(number)?;
+            let trigger = functions::trigger(delivery, root, |_| false)?;
+            let number = metadata.need_scalar("/SequenceNumber")?;
+            let enqueued = metadata.get("EnqueuedTimeUtc");
             return Ok(hub.event(trigger, &number, enqueued, root)?.into());
         }
         let (numbers, times) = (
             list(metadata, "SequenceNumberArray")?,
             list(metadata, "EnqueuedTimeUtcArray")?,
         );
-        let elements =
-            functions::unwrapped(trigger).ok_or_else(|| trigger.wrong("an array of events"))?;
-        let (elements, numbers, times) = (
-            Json::read(elements.as_bytes())?,
+        let (numbers, times) = (
             Json::read(numbers.as_bytes())?,
             Json::read(times.as_bytes())?,
         );
+        let count = numbers.root().items().count();
+        let trigger = functions::trigger(delivery, root, |value| length(value) == Some(count))?;
+        let elements =
+            functions::unwrapped(trigger).ok_or_else(|| trigger.wrong("an array of events"))?;
+        let elements = Json::read(elements.as_bytes())?;
         let (mut numbers, mut times) = (numbers.root().items(), times.root().items());
         let mut events = Vec::new();
         for (index, element) in elements.root().items().enumerate() {
@@ -120,6 +122,13 @@ fn list<'j>(metadata: Value<'j>, name: &str) -> Result<Cow<'j, str>, Error> {
         None => Ok(Cow::Borrowed("[]")),
         Some(value) => functions::unwrapped(value).ok_or_else(|| value.wrong("an array")),
     }
+}
+
+/// How many items there are, if it is an array or a string that holds one.
+fn length(value: Value<'_>) -> Option<usize> {
+    let array = functions::unwrapped(value)?;
+    let json = Json::read(array.as_bytes()).ok()?;
+    Some(json.root().items().count())
 }
 
 fn scalar(value: Value<'_>) -> Option<Cow<'_, str>> {

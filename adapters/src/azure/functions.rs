@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::error::quote;
 use crate::json::{self, Json, Kind, Value};
 use crate::{Answer, Delivery, Error, Response};
 
@@ -35,19 +36,27 @@ pub(super) fn has(payload: Option<Value<'_>>, members: &[&str]) -> bool {
     })
 }
 
-/// The trigger's own data: the only member of `Data`, or the one that the configuration names.
-pub(super) fn trigger<'j>(delivery: &Delivery, root: Value<'j>) -> Result<Value<'j>, Error> {
+/// The trigger's own data among the bindings of `Data`: the one that the configuration names, or
+/// the only one, or the only one that looks like it.
+pub(super) fn trigger<'j>(
+    delivery: &Delivery,
+    root: Value<'j>,
+    looks_like_it: impl Fn(Value<'j>) -> bool,
+) -> Result<Value<'j>, Error> {
     let data = root.need_object("/Data")?;
+    let bindings: Vec<_> = data.members().collect();
     if let Some(name) = delivery.config.get("binding") {
-        let found = data.members().find(|(member, _)| *member == name.as_str());
+        let found = bindings.iter().find(|(binding, _)| binding == name);
         return found
-            .map(|(_, value)| value)
-            .ok_or_else(|| data.wrong(format!("a member {}", crate::error::quote(name))));
+            .map(|(_, value)| *value)
+            .ok_or_else(|| data.wrong(format!("a member {}", quote(name))));
     }
-    let mut members = data.members();
-    match (members.next(), members.next()) {
-        (Some((_, value)), None) => Ok(value),
-        (None, _) => Err(data.wrong("the trigger's data")),
+    if let [(_, only)] = bindings[..] {
+        return Ok(only);
+    }
+    let mut likely = bindings.iter().filter(|(_, value)| looks_like_it(*value));
+    match (likely.next(), likely.next()) {
+        (Some((_, value)), None) => Ok(*value),
         _ => Err(data.wrong("one member; name the trigger's by the setting `binding`")),
     }
 }

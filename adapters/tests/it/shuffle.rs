@@ -16,8 +16,14 @@ const VALUES: [&str; 8] = [
     r#""""#,
 ];
 
-/// Objects that are maps: a member more is a record more, or a part of a key.
-const MAPS: [(&str, &str); 2] = [("aws.dynamodb", "Keys"), ("aws.kafka", "records")];
+/// Objects that are maps: a member more is a record more, a part of a key, a binding or an attribute.
+const MAPS: [(&str, &str); 5] = [
+    ("aws.dynamodb", "Keys"),
+    ("aws.kafka", "records"),
+    ("azure.eventhub", "Data"),
+    ("azure.cosmosdb", "Data"),
+    ("cloudevents.event", ""),
+];
 
 /// Choices, one after the other.
 pub(crate) struct Dice<'a>(pub(crate) std::slice::Iter<'a, u8>);
