@@ -5,11 +5,12 @@
 //! cargo bench -p libfaas --features host --bench warm
 //! ```
 //!
-//! Both are measured in turns, so that what else the machine does meets both. "One core" is what
+//! "Host alone" is a call of a function that passes bytes on as they are. All are measured in turns,
+//! so that what else the machine does meets all. "One core" is what
 //! the software costs; with two, a wake-up of an idle core is most of it. No test: figures of a busy
 //! machine prove nothing.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,71 +31,96 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("function") => return libfaas::serve(Ok::<Event, Status>),
+        // What a host writes is what a function may write, its hello too.
+        Some("pass") => return raw(1, 64 << 10),
         Some("raw") => {
             let size = arguments.next().and_then(|size| size.parse().ok());
-            return raw(size.expect("a size"));
+            let size = size.expect("a size");
+            return raw(size, size);
         }
         // `cargo test --benches` builds and runs it: there is nothing to test.
         Some("--test") => return ExitCode::SUCCESS,
         _ => {}
     }
-    println!("| cores | data | raw ping-pong, p50 | call, p50 | ratio | target |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "| cores | data | raw ping-pong, p50 | host alone, p50 | ratio | call, p50 | ratio | target |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
     for cores in [1, 2] {
         if !pin(cores) {
-            println!("| {cores} | not on this machine | | | | |");
+            println!("| {cores} | not on this machine | | | | | | |");
             continue;
         }
         for (size, target) in SIZES {
-            let (raw, call) = measure(size);
+            let [raw, host, call] = measure(size);
             let target = if cores == 1 {
                 format!("≤ {target}")
             } else {
                 "–".to_owned()
             };
-            let ratio = call.as_secs_f64() / raw.as_secs_f64();
-            println!("| {cores} | {size} B | {raw:.1?} | {call:.1?} | {ratio:.2} | {target} |");
+            let of_raw = |time: Duration| time.as_secs_f64() / raw.as_secs_f64();
+            println!(
+                "| {cores} | {size} B | {raw:.1?} | {host:.1?} | {:.2} | {call:.1?} | {:.2} | {target} |",
+                of_raw(host),
+                of_raw(call)
+            );
         }
     }
     ExitCode::SUCCESS
 }
 
-/// Sends back what comes, as many bytes at a time as it is told.
-fn raw(size: usize) -> ExitCode {
-    let (mut stdin, mut stdout) = (io::stdin().lock(), io::stdout().lock());
-    let mut buffer = vec![0; size];
-    while stdin.read_exact(&mut buffer).is_ok() {
-        let written = stdout.write_all(&buffer).and_then(|()| stdout.flush());
-        if written.is_err() {
-            break;
+/// Sends back what comes, so many bytes at a time. Nothing is buffered but by pipes.
+fn raw(least: usize, most: usize) -> ExitCode {
+    let (stdin, stdout) = (rustix::stdio::stdin(), rustix::stdio::stdout());
+    let mut buffer = vec![0; most];
+    loop {
+        let mut held = 0;
+        while held < least {
+            match rustix::io::read(stdin, &mut buffer[held..]) {
+                Ok(count @ 1..) => held += count,
+                _ => return ExitCode::SUCCESS,
+            }
+        }
+        let mut written = 0;
+        while written < held {
+            match rustix::io::write(stdout, &buffer[written..held]) {
+                Ok(count) => written += count,
+                Err(_) => return ExitCode::SUCCESS,
+            }
         }
     }
-    ExitCode::SUCCESS
 }
 
-/// The medians of a raw round and of a call.
-fn measure(size: usize) -> (Duration, Duration) {
+/// The medians of a raw round, of a call of a function that passes bytes on, and of one of libfaas.
+fn measure(size: usize) -> [Duration; 3] {
     let event = event(size);
     let mut pair = Pair::start(encoded(&event));
-    let mut function = function();
-    let mut call = || {
-        let results = function.call(Context::default(), event.clone());
-        assert!(results.expect("a result").len() == 1);
-    };
+    let (mut pass, mut function) = (function("pass"), function("function"));
     let rounds = if size > 100_000 { 60 } else { 600 };
-    let (mut of_pair, mut of_call) = (Vec::new(), Vec::new());
+    let mut turns = [const { Vec::new() }; 3];
     for turn in 0..=TURNS {
-        let pair = median(rounds, || pair.round());
-        let call = median(rounds, &mut call);
+        let medians = [
+            median(rounds, || pair.round()),
+            median(rounds, || call(&mut pass, &event)),
+            median(rounds, || call(&mut function, &event)),
+        ];
         // The first turn warms up.
         if turn > 0 {
-            of_pair.push(pair);
-            of_call.push(call);
+            turns
+                .iter_mut()
+                .zip(medians)
+                .for_each(|(turns, median)| turns.push(median));
         }
     }
-    of_pair.sort();
-    of_call.sort();
-    (of_pair[TURNS / 2], of_call[TURNS / 2])
+    turns.map(|mut turns| {
+        turns.sort();
+        turns[TURNS / 2]
+    })
+}
+
+fn call(function: &mut Blocking, event: &Event) {
+    let results = function.call(Context::default(), event.clone());
+    assert!(results.expect("a result").len() == 1);
 }
 
 fn median(rounds: usize, mut round: impl FnMut()) -> Duration {
@@ -142,10 +168,10 @@ fn encoded(event: &Event) -> Vec<u8> {
     bytes
 }
 
-fn function() -> Blocking {
+fn function(what: &str) -> Blocking {
     let this = std::env::current_exe().expect("the path of this program");
     let yaml = format!(
-        "{{fsi: \"1.0\", name: echo, command: [{:?}, function], modes: [stream], encodings: [protobuf]}}",
+        "{{fsi: \"1.0\", name: echo, command: [{:?}, {what}], modes: [stream], encodings: [protobuf]}}",
         this.display().to_string()
     );
     let settings = Settings::default();

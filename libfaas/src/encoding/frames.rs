@@ -6,6 +6,9 @@ use super::Encoding;
 use crate::error::{Rule, Violation, quote};
 use crate::limits::Limits;
 
+/// The most that is allocated for bytes that have not come.
+const AHEAD: usize = 1 << 20;
+
 /// Bytes in, frames out. Each byte is looked at once, however the stream is cut.
 #[derive(Debug)]
 pub(super) struct Frames {
@@ -133,7 +136,13 @@ impl Frames {
                 Err(Violation::new(Rule::Truncated, self.offset, expected, came)
                     .advise("look for why the sender stopped inside a message"))
             }
-            _ => Ok(None),
+            // What is still to come of it is given room at once, but no more than a part of it: a
+            // length that is declared has not been sent.
+            Some((_, total)) => {
+                self.buffer.reserve((total - self.buffer.len()).min(AHEAD));
+                Ok(None)
+            }
+            None => Ok(None),
         }
     }
 

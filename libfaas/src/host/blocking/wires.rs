@@ -24,6 +24,8 @@ pub(super) struct Wires {
     exits: Vec<Option<Exit>>,
     sandbox: Sandbox,
     buffer: Box<[u8]>,
+    /// The pipes have been made wider.
+    wide: bool,
 }
 
 /// What came of reading.
@@ -65,6 +67,7 @@ impl Wires {
             processes,
             sandbox,
             buffer: vec![0; READ].into(),
+            wide: false,
         })
     }
 
@@ -112,6 +115,12 @@ impl Wires {
     /// Writes what stdin takes now: how much, or None if nobody reads it any more.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Option<usize> {
         let stdin = self.stdin.as_ref()?;
+        if bytes.len() > READ && !self.wide {
+            self.wide = true;
+            for pipe in [Some(stdin), self.stdout.as_ref()].into_iter().flatten() {
+                widen(pipe);
+            }
+        }
         let mut written = 0;
         while written < bytes.len() {
             match rustix::io::write(stdin, &bytes[written..]) {
@@ -240,6 +249,15 @@ impl Wires {
             into.extend(std::iter::from_fn(|| log.record()));
         }
     }
+}
+
+/// Makes room for a large message at once, which saves as many switches between processes. Nothing
+/// is lost where it can't be: the system bounds what all pipes of a user hold.
+fn widen(pipe: &impl AsFd) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
+    #[cfg(not(target_os = "linux"))]
+    let _ = pipe;
 }
 
 fn read<'a>(fd: &impl AsFd, buffer: &'a mut [u8]) -> Read<'a> {
