@@ -6,3 +6,4 @@ mod client;
 mod ends;
 mod files;
 mod server;
+mod stdio;
