@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use libfaas::{Data, Event, JsonText};
+use memchr::memmem;
 
 use crate::error::quote;
 use crate::json::{self, Json, Kind, Value};
@@ -68,9 +69,19 @@ pub(crate) fn pass_through(delivery: &Delivery) -> Option<Result<Outcome, Error>
     let named = by_media_type(delivery).or_else(|| by_headers(delivery));
     let mode = match named {
         Some(mode) => mode,
-        None => by_payload(delivery.json().ok()?.root())?,
+        // Far most payloads are none: looking for the name costs less than reading them twice.
+        None if may_have(&delivery.payload, "specversion") => {
+            by_payload(delivery.json().ok()?.root())?
+        }
+        None => return None,
     };
     Some(outcome(delivery, mode))
+}
+
+/// Whether JSON may have a member of this name, which can be written with escapes.
+fn may_have(payload: &[u8], name: &str) -> bool {
+    let has = |what: &[u8]| memmem::find(payload, what).is_some();
+    has(name.as_bytes()) || has(b"\\u00")
 }
 
 fn mode(delivery: &Delivery, payload: Option<Value<'_>>) -> Option<Mode> {

@@ -29,7 +29,7 @@ fn plain(event: &Event) -> (Event, Option<Data>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn other_spellings_are_the_same_events(rolls in proptest::collection::vec(any::<u8>(), 0..4096)) {
