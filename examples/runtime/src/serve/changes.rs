@@ -28,7 +28,13 @@ impl Changes {
     ///
     /// What the system says: often that this user watches too many files already.
     pub fn new(paths: &[PathBuf]) -> notify::Result<Changes> {
-        let folders: Vec<_> = paths.iter().map(|path| folder(path).to_owned()).collect();
+        // Changes are told by absolute paths.
+        let absolute =
+            |path: &PathBuf| std::path::absolute(folder(path)).map_err(notify::Error::io);
+        let folders = paths
+            .iter()
+            .map(absolute)
+            .collect::<notify::Result<Vec<_>>>()?;
         let roots = folders.clone();
         // One is enough: it says that something changed since it was last taken.
         let (tell, changed) = mpsc::channel(1);

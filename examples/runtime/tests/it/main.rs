@@ -5,5 +5,6 @@ mod calls;
 mod client;
 mod ends;
 mod files;
+mod readme;
 mod server;
 mod stdio;

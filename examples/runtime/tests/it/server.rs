@@ -56,8 +56,8 @@ impl Server {
         fill(folder.path());
         let state = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_faas-runtime"))
-            .arg("serve")
-            .arg(folder.path())
+            .args(["serve", "."])
+            .current_dir(folder.path())
             .args([
                 "--listen",
                 "127.0.0.1:0",
