@@ -38,7 +38,10 @@ fn commands_print_what_stands_below_them() {
         let here = command
             .replace("127.0.0.1:8080", &server.gateway.to_string())
             .replace("127.0.0.1:8081", &server.admin.to_string())
-            .replace("$PWD/target/served", server.folder.path().to_str().unwrap())
+            .replace(
+                "$PWD/examples/functions",
+                server.folder.path().to_str().unwrap(),
+            )
             .replace(
                 "${XDG_STATE_HOME:-$HOME/.local/state}/faas-runtime/admin-token",
                 server.token_file().to_str().unwrap(),
