@@ -5,6 +5,9 @@
 //! command exits with 0 if the tool is there; and what it needs in one encoding only, in `requires.ENCODING`.
 //! `examples/setup.sh` installs what can be installed.
 
+#[path = "suite/line.rs"]
+mod line;
+
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -68,6 +71,7 @@ impl Manifest {
 /// What all trials share.
 struct Bench {
     suite: PathBuf,
+    adapt: PathBuf,
     path: OsString,
     /// Two trials of one example must not compile it at the same time.
     compiling: Mutex<()>,
@@ -102,7 +106,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .parent()
         .ok_or("the package has no parent folder")?;
     let bench = Arc::new(Bench {
-        suite: suite(root)?,
+        suite: program(
+            root,
+            "faas-conformance",
+            &["conformance", "libfaas/src", "schemas/src"],
+        )?,
+        adapt: program(
+            root,
+            "faas-adapt",
+            &["adapters/src", "libfaas/src", "schemas/src"],
+        )?,
         path: path(root)?,
         compiling: Mutex::new(()),
     });
@@ -119,19 +132,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let home = file.parent().ok_or("a manifest has no folder")?.to_owned();
             let name = home.strip_prefix(examples)?.display().to_string();
             for profile in manifest.profiles() {
-                let missing = missing(&bench, &home, &manifest, &profile)?;
+                let missing = match unavailable(&bench, &manifest) {
+                    None => missing(&bench, &home, &profile)?,
+                    missing => missing,
+                };
                 let (bench, file, home) = (Arc::clone(&bench), file.clone(), home.clone());
                 let trial = Trial::test(format!("{name} {profile}"), move || {
                     judge(&bench, subcommand, &file, &home, &profile)
                 });
-                trials.push(match &missing {
-                    Some(tool) => trial
-                        .with_kind(format!("{tool} is missing"))
-                        .with_ignored_flag(true),
-                    None => trial,
-                });
+                trials.push(ignored(trial, missing));
             }
         }
+    }
+    for home in line::homes(&examples.join("pipelines"))? {
+        let name = format!("{} in a shell", home.strip_prefix(examples)?.display());
+        let missing = missing(&bench, &home, "")?;
+        let bench = Arc::clone(&bench);
+        trials.push(ignored(
+            Trial::test(name, move || line::run(&bench, &home)),
+            missing,
+        ));
     }
     for library in ["sdk/python/faas.py", "sdk/node/faas.mjs"] {
         let library = examples.join(library);
@@ -166,27 +186,44 @@ fn manifests(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The suite's program: cargo puts it two folders above this test when it builds the whole workspace. Asked for this
+/// A trial that is left out if a tool is missing, under the name of that tool.
+fn ignored(trial: Trial, missing: Option<String>) -> Trial {
+    match missing {
+        Some(tool) => trial
+            .with_kind(format!("{tool} is missing"))
+            .with_ignored_flag(true),
+        None => trial,
+    }
+}
+
+/// A program of this workspace: cargo puts it two folders above this test when it builds all of it. Asked for this
 /// package alone it does not, so one that is not there, or older than its sources, is built.
-fn suite(root: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
+fn program(
+    root: &Path,
+    name: &str,
+    sources: &[&str],
+) -> Result<PathBuf, Box<dyn std::error::Error>> {
     let test = env::current_exe()?;
     let built = test
         .parent()
         .and_then(Path::parent)
         .ok_or("the test runs outside of a target folder")?;
-    let program = built.join("faas-conformance");
+    let program = built.join(name);
     let age = fs::metadata(&program).and_then(|meta| meta.modified()).ok();
-    let sources = ["conformance", "libfaas/src", "schemas/src"].map(|folder| root.join(folder));
-    if age.is_none_or(|age| sources.iter().any(|folder| has_newer(folder, age))) {
+    let newer = |age| {
+        let mut folders = sources.iter().map(|folder| root.join(folder));
+        folders.any(|folder| has_newer(&folder, age))
+    };
+    if age.is_none_or(newer) {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
-            .args(["build", "--quiet", "--package", "faas-conformance"])
+            .args(["build", "--quiet", "--bin", name])
             .current_dir(root);
         if built.ends_with("release") {
             cargo.arg("--release");
         }
         if !cargo.status()?.success() {
-            return Err("faas-conformance does not build".into());
+            return Err(format!("{name} does not build").into());
         }
     }
     Ok(program)
@@ -219,19 +256,23 @@ fn path(root: &Path) -> Result<OsString, Box<dyn std::error::Error>> {
     )?)
 }
 
-/// The first tool that the example needs and this machine lacks.
-fn missing(
-    bench: &Bench,
-    home: &Path,
-    manifest: &Manifest,
-    profile: &str,
-) -> Result<Option<String>, Box<dyn std::error::Error>> {
+/// The first program of a manifest that is not on PATH.
+fn unavailable(bench: &Bench, manifest: &Manifest) -> Option<String> {
     let on_path = |program: &&String| {
         env::split_paths(&bench.path).any(|folder| folder.join(program).is_file())
     };
-    if let Some(program) = manifest.programs().find(|program| !on_path(program)) {
-        return Ok(Some(program.clone()));
-    }
+    manifest
+        .programs()
+        .find(|program| !on_path(program))
+        .cloned()
+}
+
+/// The first tool that an example says that it needs, for a profile, and that this machine lacks.
+fn missing(
+    bench: &Bench,
+    home: &Path,
+    profile: &str,
+) -> Result<Option<String>, Box<dyn std::error::Error>> {
     let encoding = profile
         .split_once('/')
         .map(|(_, encoding)| format!("requires.{encoding}"));
