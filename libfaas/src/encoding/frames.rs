@@ -59,6 +59,15 @@ impl Frames {
         self.buffer = BytesMut::new();
     }
 
+    /// Frees what was kept for a large document, once nothing of it is left.
+    #[cfg(feature = "host")]
+    pub(super) fn trim(&mut self) {
+        const KEPT: usize = 64 << 10;
+        if self.buffer.is_empty() && self.buffer.capacity() > KEPT {
+            self.buffer = BytesMut::new();
+        }
+    }
+
     /// What has come and is in no frame yet, and how much came before it.
     pub(super) fn pending(&self) -> (u64, &[u8]) {
         (self.offset, &self.buffer)

@@ -138,6 +138,12 @@ impl MessageDecoder {
         self.frames.pending().1.len()
     }
 
+    /// Frees what was kept for a large message.
+    #[cfg(feature = "host")]
+    pub(crate) fn trim(&mut self) {
+        self.frames.trim();
+    }
+
     fn advance(&mut self) -> Result<Option<Received>, Violation> {
         let first = matches!(self.state, State::Start);
         if first {

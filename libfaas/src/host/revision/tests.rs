@@ -127,7 +127,10 @@ fn concurrency_and_chunks_are_of_stream_mode() {
 
 #[test]
 fn an_environment_is_whole_and_nothing_else() {
-    let settings = Settings::default();
+    let settings = Settings {
+        level: crate::host::Level::Hygiene,
+        ..Settings::default()
+    };
     let lines = "command: [x]\nmodes: [stream]\nencodings: [protobuf]\nenv: {COLOUR: red, TZ: Asia/Tokyo}\n";
     let vars = revision(&format!("{HEAD}{lines}"), &settings)
         .unwrap()
@@ -156,6 +159,16 @@ fn an_environment_is_whole_and_nothing_else() {
             "TMPDIR=/tmp/i1",
             "TZ=Asia/Tokyo",
         ]
+    );
+
+    let unbounded = Settings::default();
+    let vars = revision(&format!("{HEAD}{lines}"), &unbounded)
+        .unwrap()
+        .variables(&unbounded, "/tmp/i1", None)
+        .unwrap();
+    assert!(
+        !vars.contains_key("FAAS_MEMORY_BYTES"),
+        "nobody enforces it"
     );
 }
 

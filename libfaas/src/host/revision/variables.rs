@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Revision, Settings};
+use crate::host::Level;
 use crate::{Code, Context, Environment, Event, Mode, Status, binary};
 
 /// What Linux takes for one variable, with its name, the `=` and the NUL (MAX_ARG_STRLEN).
@@ -36,7 +37,11 @@ impl Revision {
             function: self.manifest.name.clone(),
             revision: self.id.clone(),
             tenant: self.tenant.clone(),
-            memory_bytes: self.bounds.memory,
+            // What nobody enforces is no limit (`isolation-memory-environment`).
+            memory_bytes: self
+                .bounds
+                .memory
+                .filter(|_| settings.level >= Level::Hygiene),
             concurrency: self.concurrency,
             max_message_bytes: settings.max_message_bytes,
             context: invocation.map_or_else(Context::default, |(context, _)| context.clone()),

@@ -29,6 +29,9 @@ impl Session {
                 ));
             }
         }
+        if self.live == 0 {
+            self.decoder.trim();
+        }
         self.start_graces();
     }
 
