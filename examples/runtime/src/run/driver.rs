@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use libfaas::function::{Call, result};
 use libfaas::host::{self, Host, Times};
 use libfaas::{Code, Context, Event, EventBuilder, Manifest, Status};
+use serde_json::json;
 use tokio::sync::OnceCell;
 
 use super::load;
@@ -16,6 +17,19 @@ use crate::serve::endpoint::Endpoint;
 
 /// What the types of events for the driver begin with.
 const PREFIX: &str = "fsi.driver.";
+
+/// The profiles that the runtime claims through this driver (spec/conformance.md).
+const PROFILES: [&str; 9] = [
+    "chunks",
+    "context",
+    "http",
+    "lifecycle",
+    "operator",
+    "pipeline",
+    "retry",
+    "streaming",
+    "tenants",
+];
 
 /// A host, and the function that calls are for.
 pub(super) struct Driver {
@@ -66,6 +80,7 @@ impl Driver {
         let settings = &self.host.options().settings;
         let encodings: Vec<&str> = settings.encodings.iter().map(|one| one.name()).collect();
         let mut details = BTreeMap::from([
+            ("profiles".to_owned(), PROFILES.join(",")),
             ("isolation".to_owned(), claim.name().to_owned()),
             ("means".to_owned(), claim.means.0.clone()),
             ("encodings".to_owned(), encodings.join(",")),
@@ -122,7 +137,10 @@ impl Driver {
                 let answer = self.update(&tenant, event).await?;
                 call.emit_last(answer)
             }
-            Some("remove") => self.host.remove(&tenant, &self.name).await,
+            Some("remove") => {
+                self.host.remove(&tenant, &self.name).await?;
+                call.emit_last(result("/fsi/driver", "fsi.driver.removed").json(&json!({})))
+            }
             Some("http") => {
                 let answer = self.http(&tenant).await?;
                 call.emit_last(answer)
@@ -153,7 +171,7 @@ impl Driver {
             *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = latest;
         }
         let state = if ready { "ready" } else { "failed" };
-        let data = serde_json::json!({"state": state, "revision": deployed.revision});
+        let data = json!({"state": state, "revision": deployed.revision});
         Ok(result("/fsi/driver", "fsi.driver.updated").json(&data))
     }
 
