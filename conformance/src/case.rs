@@ -6,6 +6,7 @@ use std::path::Path;
 use libfaas::{Encoding, Mode};
 use serde::Deserialize;
 
+use crate::deploy::Function;
 use crate::embedded;
 use crate::error::{Error, Result};
 use crate::rule::{self, Level};
@@ -25,7 +26,7 @@ pub struct Case {
     pub requires: Vec<String>,
     /// Why the steps prove the rules.
     pub why: String,
-    /// The faults of the reference probe that this case must catch.
+    /// The faults of the reference probe or runtime that this case must catch.
     #[serde(default)]
     pub faults: BTreeSet<String>,
     /// Who can be asked to do this.
@@ -42,11 +43,36 @@ pub struct Case {
     /// Profiles beyond those that follow from mode, encoding and needs.
     #[serde(default)]
     pub profiles: Vec<String>,
+    /// A runtime's case: how the recorder's manifest differs from the plain one.
+    #[serde(default)]
+    pub function: Function,
+    /// A runtime's case: further functions, by name.
+    #[serde(default)]
+    pub revisions: BTreeMap<String, Function>,
     /// If this one fails, the subject is hopeless in this mode: nothing else is judged.
     #[serde(default)]
     pub gate: bool,
     /// What the suite does and expects.
     pub steps: Vec<Step>,
+}
+
+impl Kind {
+    /// Whether a subject of this kind can be asked to do what a case of that kind asks.
+    pub fn takes(self, case: Kind) -> bool {
+        match self {
+            Kind::Sdk => case != Kind::Runtime,
+            _ => case == self,
+        }
+    }
+
+    /// The subcommand that judges it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Function => "function",
+            Kind::Sdk => "sdk",
+            Kind::Runtime => "runtime",
+        }
+    }
 }
 
 /// Who can be asked to do what a case asks.
@@ -57,6 +83,8 @@ pub enum Kind {
     Function,
     /// The probe, written with the library under test.
     Sdk,
+    /// A runtime's driver.
+    Runtime,
 }
 
 /// What a subject must have claimed.

@@ -53,6 +53,7 @@ fn from_flags(options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
         sample: sample(options.sample.as_deref(), kind, seed)?,
         options: flags(options),
         command: options.command.clone(),
+        runtime: None,
         stages: vec![Stage::resolve(
             options.command.clone(),
             current_folder()?,
@@ -100,6 +101,7 @@ fn from_manifest(file: &Path, options: &Judge, kind: Kind, seed: u64) -> Result<
         sample,
         options: flags(options),
         command: options.command.clone(),
+        runtime: None,
         stages,
     })
 }
@@ -141,7 +143,7 @@ fn current_folder() -> Result<PathBuf> {
 fn sample(file: Option<&Path>, kind: Kind, seed: u64) -> Result<Event> {
     match (file, kind) {
         (Some(file), _) => read_sample(file),
-        (None, Kind::Sdk) => Ok(Events::echo_sample(seed)),
+        (None, Kind::Sdk | Kind::Runtime) => Ok(Events::echo_sample(seed)),
         (None, Kind::Function) => Err(Error::usage(
             "there is no sample event, and the suite can't know what the function takes",
             "give --sample FILE, a CloudEvent in JSON, or name one under `samples` in the manifest",

@@ -8,7 +8,7 @@ use libfaas::{Encoding, Mode};
 
 use crate::report::Format;
 
-/// Judges functions, libraries and codecs by the FSI specification, rule by rule.
+/// Judges functions, libraries, codecs and runtimes by the FSI specification, rule by rule.
 ///
 /// Exit status: 0 conforming, 1 not, 2 could not judge, 64 usage.
 #[derive(Debug, Parser)]
@@ -30,6 +30,17 @@ pub enum Command {
     Function(Judge),
     /// Judges a library by the probe that was written with it (spec/probe.md).
     Sdk(Judge),
+    /// Judges a runtime by its driver (spec/probe.md, "The driver").
+    ///
+    /// A driver is a program that takes the path of a manifest as its last argument, has the runtime
+    /// run that function, and passes calls on: it is a function in stream mode and JSON itself.
+    /// What the runtime claims stands in the driver's hello, or is said with --claim.
+    ///
+    /// The reference runtime: faas-conformance runtime -- faas-runtime run
+    /// Over HTTP:             faas-conformance runtime --claim http --http http://127.0.0.1:8080/{tenant}/{function} \\
+    ///                          -- python3 examples/drivers/http_driver.py --url http://127.0.0.1:8080/{tenant}/{function}
+    #[command(verbatim_doc_comment)]
+    Runtime(Runtime),
     /// Judges an implementation of the encodings by the test vectors (spec/probe.md, "A codec").
     Codec(Codec),
     /// Lists the rules, their cases, and what is not tested, with the reasons.
@@ -89,6 +100,23 @@ pub struct Codec {
     pub run: RunOptions,
     /// The codec's program and its arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Options of `runtime`.
+#[derive(Debug, Args)]
+pub struct Runtime {
+    /// A profile that the runtime claims and its driver can't state (repeat for several).
+    #[arg(long, value_name = "PROFILE", value_parser = PossibleValuesParser::new(crate::runtime::PROFILES))]
+    pub claim: Vec<String>,
+    /// Where functions take HTTP requests; `{tenant}` and `{function}` are filled in.
+    #[arg(long, value_name = "URL")]
+    pub http: Option<String>,
+    /// How to run.
+    #[command(flatten)]
+    pub run: RunOptions,
+    /// The driver's program and its arguments; the suite adds the path of a manifest.
+    #[arg(last = true, required = true, value_name = "DRIVER")]
     pub command: Vec<String>,
 }
 

@@ -64,6 +64,7 @@ pub fn judge(options: &Codec) -> Result<u8> {
         command: options.command.clone(),
         name: None,
         version: None,
+        claims: Default::default(),
         producer: None,
     };
     let report = report_of(&run, subject, seed, date, begin.elapsed());

@@ -86,6 +86,22 @@ impl Events {
         event.build().map_err(|e| e.to_string())
     }
 
+    /// An event for the recorder: `{"$recorder": STEPS}`, for a stage of a pipeline with `"stage"`.
+    pub fn recorder(&self, spec: &serde_json::Map<String, Value>) -> Result<Event, String> {
+        let mut data = json!({ "do": spec["$recorder"] });
+        for (key, value) in spec.iter().filter(|(key, _)| *key != "$recorder") {
+            match key.as_str() {
+                "stage" => data["stage"] = value.clone(),
+                _ => return Err(format!("`{key}` is not `stage`")),
+            }
+        }
+        Event::builder(self.id("recorder"), "/suite", "fsi.recorder.play")
+            .datacontenttype("application/json")
+            .json(&data)
+            .build()
+            .map_err(|e| e.to_string())
+    }
+
     /// The context of the name `$context`: every field, with values that W3C's grammars allow.
     pub fn context(&self) -> Value {
         json!({

@@ -123,6 +123,7 @@ fn write_faults(case: &Case, out: &mut dyn Write) -> io::Result<()> {
         let label = if n == 0 { "faults" } else { "" };
         let what = fault::PROBE
             .iter()
+            .chain(fault::RUNTIME)
             .find(|f| f.name == name)
             .map_or("", |f| f.what);
         writeln!(out, "  {label:7} {name}: {what}")?;

@@ -5,6 +5,8 @@
 pub enum Stop {
     /// The subject does not do what the case expects.
     Finding(Finding),
+    /// From here it can't be seen whether the subject does it: the reason.
+    Unseen(String),
     /// The suite can't do what the case says; no fault of the subject.
     Suite(String),
     /// A signal told the suite to stop.

@@ -186,6 +186,15 @@ impl Incoming {
         self.calls.get(&call)?.context.as_ref()
     }
 
+    /// What a hello said that was not OK, if no step took it.
+    pub fn refusal(&self) -> Option<String> {
+        let hello = self.peek(0).filter(|item| item.what == "hello")?;
+        let status = &hello.view()["status"];
+        let code = status["code"].as_str().filter(|code| *code != "OK")?;
+        let message = status["message"].as_str().unwrap_or_default();
+        Some(format!("{code}: {message}"))
+    }
+
     /// Whether a message came for the call.
     pub fn spoke_of(&self, call: u64) -> bool {
         self.calls.get(&call).is_some_and(|c| c.spoken)

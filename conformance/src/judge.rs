@@ -35,7 +35,7 @@ pub fn judge(options: &Judge, kind: Kind) -> Result<u8> {
         selection: Selection::new(&options.run, &names)?,
         known: KnownFailures::read(options.run.known_failing.as_deref(), &names)?,
     };
-    check_profiles(&options.run.profile, &claim, &cases)?;
+    check_profiles(&options.run.profile, &claim, kind, &cases)?;
     check_report(&options.run)?;
     let begin = Instant::now();
     let date = now();
@@ -138,13 +138,15 @@ fn unwritable(what: &str, e: std::io::Error) -> Error {
 }
 
 /// A profile that nothing belongs to would silently run nothing.
-fn check_profiles(wanted: &[String], claim: &Claim, cases: &[Case]) -> Result<()> {
+pub fn check_profiles(wanted: &[String], claim: &Claim, kind: Kind, cases: &[Case]) -> Result<()> {
     let known: std::collections::BTreeSet<String> = claim
         .targets()
         .into_iter()
         .flat_map(|target| {
             cases
                 .iter()
+                .filter(|case| kind.takes(case.subject))
+                .filter(|case| claim.runtime.is_none() || claim.lacks(case).is_none())
                 .flat_map(move |case| claim.profiles(case, target))
         })
         .collect();
@@ -205,12 +207,8 @@ fn subject(claim: &Claim, kind: Kind, producer: Option<String>) -> SubjectInfo {
         .collect::<Vec<_>>()
         .join(&"|".to_owned());
     SubjectInfo {
-        kind: if kind == Kind::Function {
-            "function"
-        } else {
-            "sdk"
-        }
-        .to_owned(),
+        kind: kind.name().to_owned(),
+        claims: Default::default(),
         command,
         name: Some(claim.name.clone()),
         version: claim.version.clone(),

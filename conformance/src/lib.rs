@@ -1,4 +1,4 @@
-//! The FSI conformance suite: judges functions, libraries and codecs by the rules of `spec/`.
+//! The FSI conformance suite: judges functions, libraries, codecs and runtimes by the rules of `spec/`.
 //!
 //! The command line is `faas-conformance`; this library is its inside, for its own tests.
 //! A run goes: [`cli`] → [`claimed`] (what is judged) → [`runner`] (which cases, in which order) →
@@ -9,6 +9,7 @@ pub mod claimed;
 pub mod cli;
 pub mod codec;
 pub mod coverage;
+pub mod deploy;
 mod embedded;
 pub mod error;
 pub mod event;
@@ -17,11 +18,13 @@ pub mod expect;
 pub mod explain;
 pub mod fault;
 pub mod finding;
+mod http;
 pub mod incoming;
 pub mod interrupt;
 pub mod judge;
 pub mod known;
 pub mod list;
+mod lure;
 pub mod meaning;
 pub mod outgoing;
 pub mod report;
@@ -29,6 +32,7 @@ pub mod reproduce;
 pub mod rule;
 pub mod runner;
 mod running;
+pub mod runtime;
 pub mod script;
 pub mod select;
 pub mod step;
@@ -36,4 +40,5 @@ pub mod subject;
 pub mod target;
 pub mod transcript;
 pub mod vector;
+mod watch;
 mod wire;

@@ -8,7 +8,7 @@ use faas_conformance::case::Kind;
 use faas_conformance::cli::{Cli, Command};
 use faas_conformance::error::{Error, Result};
 use faas_conformance::subject::{launch, sweep};
-use faas_conformance::{codec, exit, explain, interrupt, judge, list, report};
+use faas_conformance::{codec, exit, explain, interrupt, judge, list, report, runtime};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -43,6 +43,7 @@ fn run(command: &Command) -> Result<u8> {
     match command {
         Command::Function(options) => judge::judge(options, Kind::Function),
         Command::Sdk(options) => judge::judge(options, Kind::Sdk),
+        Command::Runtime(options) => runtime::judge(options),
         Command::Codec(options) => codec::judge(options),
         Command::List(options) => {
             list::list(

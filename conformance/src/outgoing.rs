@@ -1,5 +1,8 @@
 //! What the suite says: a case's JSON with its placeholders filled in, in the encoding under test.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use libfaas::{Data, Encoding, Event, Limits, MessageDecoder};
 use serde_json::{Map, Value};
 
@@ -14,6 +17,8 @@ pub struct Values<'a> {
     pub events: &'a Events,
     /// `$n`, the round of the innermost `repeat`.
     pub n: u64,
+    /// What else a case can name: `$NAME` as a whole string, or a sum: `$start+drain-ms+500`.
+    pub facts: Arc<BTreeMap<String, Value>>,
 }
 
 /// Bytes, and what they say in JSON.
@@ -34,6 +39,10 @@ impl Values<'_> {
                 Value::Object(spec) => self.events.probe(&spec).map(Some),
                 _ => unreachable!("an object stays one"),
             },
+            Value::Object(spec) if spec.contains_key("$recorder") => match self.fill(value) {
+                Value::Object(spec) => self.events.recorder(&spec).map(Some),
+                _ => unreachable!("an object stays one"),
+            },
             _ => Ok(None),
         }
     }
@@ -47,6 +56,10 @@ impl Values<'_> {
                 let count = s["$bytes:".len()..].parse().unwrap_or(0);
                 data_encoding::BASE64.encode(&vec![b'x'; count]).into()
             }
+            Value::String(s) if s.starts_with("$text:") => {
+                "x".repeat(s["$text:".len()..].parse().unwrap_or(0)).into()
+            }
+            Value::String(s) if self.fact(s).is_some() => self.fact(s).unwrap_or_default(),
             Value::String(s) => s.replace("$n", &self.n.to_string()).into(),
             Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
             Value::Object(members) => members
@@ -56,6 +69,30 @@ impl Values<'_> {
                 .into(),
             _ => value.clone(),
         }
+    }
+
+    /// What a string like `$start+1500` or `$folder` stands for.
+    fn fact(&self, text: &str) -> Option<Value> {
+        let name = text.strip_prefix('$')?;
+        if let Some(value) = self.facts.get(name) {
+            return Some(value.clone());
+        }
+        if let Some((folder, rest)) = name.split_once('/') {
+            let folder = self.facts.get(folder)?.as_str()?;
+            return Some(format!("{folder}/{rest}").into());
+        }
+        let mut terms = name.split('+');
+        let mut sum = match terms.next()? {
+            "n" => self.n as i64,
+            first => self.facts.get(first)?.as_i64()?,
+        };
+        for term in terms {
+            sum += match self.facts.get(term) {
+                Some(value) => value.as_i64()?,
+                None => term.parse().ok()?,
+            };
+        }
+        Some(sum.into())
     }
 
     /// A message of stream mode.

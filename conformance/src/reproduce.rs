@@ -2,16 +2,12 @@
 
 use std::borrow::Cow;
 
-use crate::case::Kind;
 use crate::runner::Settings;
 use crate::target::Claim;
 
 /// For a result's identifier, quoted for a POSIX shell.
 pub fn line(claim: &Claim, settings: &Settings, id: &str) -> String {
-    let kind = match settings.kind {
-        Kind::Function => "function",
-        Kind::Sdk => "sdk",
-    };
+    let kind = settings.kind.name();
     let mut words: Vec<String> = vec!["faas-conformance".into(), kind.into()];
     words.extend(claim.options.iter().cloned());
     words.extend([

@@ -110,7 +110,10 @@ impl Runner<'_> {
                 } else if let Some(reason) = self.claim.lacks(case) {
                     // It counts for no profile but the mode's: the others were not claimed.
                     results.push(CaseResult {
-                        profiles: [target.profile()].into(),
+                        profiles: match self.claim.runtime {
+                            None => [target.profile()].into(),
+                            Some(_) => Default::default(),
+                        },
                         ..self.not_applicable(job, reason)
                     });
                 } else {
@@ -124,7 +127,10 @@ impl Runner<'_> {
             jobs.into_iter().partition(|job| job.case.gate);
         let mut shut: Vec<(Target, String)> = Vec::new();
         for gate in gates {
-            let result = match shut.iter().find(|(target, _)| *target == gate.target) {
+            let result = match shut
+                .iter()
+                .find(|(target, _)| self.shuts(*target, gate.target))
+            {
                 Some((_, by)) => self.not_applicable(gate, not_judged(by)),
                 None => self.judge(gate),
             };
@@ -137,19 +143,25 @@ impl Runner<'_> {
             }
             results.push(self.tell(result));
         }
-        let (blocked, open): (Vec<Job<'_>>, Vec<Job<'_>>) = others
-            .into_iter()
-            .partition(|job| shut.iter().any(|(target, _)| *target == job.target));
+        let (blocked, open): (Vec<Job<'_>>, Vec<Job<'_>>) = others.into_iter().partition(|job| {
+            shut.iter()
+                .any(|(target, _)| self.shuts(*target, job.target))
+        });
         for job in blocked {
             let by = &shut
                 .iter()
-                .find(|(target, _)| *target == job.target)
+                .find(|(target, _)| self.shuts(*target, job.target))
                 .expect("partitioned by it")
                 .1;
             results.push(self.tell(self.not_applicable(job, not_judged(by))));
         }
         results.extend(self.parallel(&open));
         results
+    }
+
+    /// Whether a gate that is shut for one target is shut for another: a driver is one for all.
+    fn shuts(&self, shut: Target, target: Target) -> bool {
+        shut == target || self.claim.runtime.is_some()
     }
 
     fn parallel(&self, jobs: &[Job<'_>]) -> Vec<CaseResult> {
@@ -177,7 +189,7 @@ impl Runner<'_> {
 
     /// Whether a case is meant for this subject in this mode and encoding.
     fn concerns(&self, case: &Case, target: Target) -> bool {
-        let kind = case.subject == Kind::Function || self.settings.kind == Kind::Sdk;
+        let kind = self.settings.kind.takes(case.subject);
         let encoded = target.mode == libfaas::Mode::Binary
             || case
                 .encodings
@@ -201,7 +213,8 @@ impl Runner<'_> {
     }
 
     fn judge_case(&self, job: Job<'_>) -> CaseResult {
-        let mut script = Script::new(self.claim, job.target, &self.events, self.settings.scale);
+        let scale = self.settings.scale;
+        let mut script = Script::new(self.claim, job.case, job.target, &self.events, scale);
         let outcome = match starts(&job.case.steps) {
             true => Ok(()),
             false => script.run(&[Step::Start(Default::default())]),
@@ -215,6 +228,10 @@ impl Runner<'_> {
         match outcome {
             Ok(()) => {}
             Err(Stop::Finding(finding)) => self.find(&mut result, job, finding, &script),
+            Err(Stop::Unseen(reason)) => {
+                result.verdict = Verdict::NotApplicable;
+                result.reason = Some(reason);
+            }
             Err(Stop::Suite(reason)) => {
                 result.verdict = Verdict::Error;
                 result.reason = Some(reason);

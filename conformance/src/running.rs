@@ -71,6 +71,10 @@ impl Running {
             }
             return finding;
         }
+        if let Some(status) = self.incoming.refusal() {
+            finding.actual = format!("its hello said {status}");
+            return finding;
+        }
         if self.finished {
             self.wait_for_exit(scale);
             finding.actual = match (self.subject.exit(), self.subject.first_exit()) {

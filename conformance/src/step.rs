@@ -36,6 +36,16 @@ pub enum Step {
     Stderr(Stderr),
     /// Does steps several times, with `$n` counting from 1.
     Repeat(Repeat),
+    /// Looks for processes of the function from outside.
+    Processes(Processes),
+    /// Counts what the runtime holds, or compares it with what was counted.
+    Leaks(Leaks),
+    /// What stands outside must not have been reached.
+    Lures(Untouched),
+    /// Makes an HTTP request.
+    Http(Http),
+    /// Closes the connection of a request whose answer was not awaited.
+    HangUp(String),
 }
 
 /// Options of `start`.
@@ -48,6 +58,8 @@ pub struct Start {
     pub hello: bool,
     /// One-shot modes: the event whose attributes go into the environment (binary).
     pub event: Option<JsonTexts>,
+    /// Runtimes: the function of this name among `revisions`.
+    pub function: String,
 }
 
 impl Default for Start {
@@ -56,6 +68,7 @@ impl Default for Start {
             env: BTreeMap::new(),
             hello: true,
             event: None,
+            function: String::new(),
         }
     }
 }
@@ -141,8 +154,8 @@ pub struct RawBytes {
 pub struct Expect {
     /// What to match, in this order per call.
     pub patterns: Vec<Value>,
-    /// Seconds, if not the usual.
-    pub within: Option<f64>,
+    /// If not the usual.
+    pub within: Option<Within>,
 }
 
 #[derive(Deserialize)]
@@ -150,9 +163,123 @@ pub struct Expect {
 struct WireExpect {
     #[serde(alias = "await")]
     expect: JsonTexts,
-    within: Option<f64>,
+    within: Option<Within>,
 }
 
+/// A time to wait: seconds, and times that a runtime has stated: `"drain + sigterm-grace + 3"`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub struct Within {
+    /// Seconds.
+    pub seconds: f64,
+    /// Names of stated times, which are added.
+    pub stated: Vec<String>,
+}
+
+impl TryFrom<toml::Value> for Within {
+    type Error = String;
+
+    fn try_from(value: toml::Value) -> Result<Self, String> {
+        let text = match &value {
+            toml::Value::Integer(n) => n.to_string(),
+            toml::Value::Float(n) => n.to_string(),
+            toml::Value::String(text) => text.clone(),
+            _ => return Err("a time is a number of seconds, or a sum in a string".to_owned()),
+        };
+        let mut within = Within::default();
+        for term in text.split('+').map(str::trim) {
+            match term.parse::<f64>() {
+                Ok(seconds) => within.seconds += seconds,
+                Err(_) if crate::target::Times::NAMES.contains(&term) => {
+                    within.stated.push(term.to_owned());
+                }
+                Err(_) => {
+                    return Err(format!(
+                        "`{term}` is neither a number of seconds nor one of {}",
+                        crate::target::Times::NAMES.join(", ")
+                    ));
+                }
+            }
+        }
+        Ok(within)
+    }
+}
+
+impl From<f64> for Within {
+    fn from(seconds: f64) -> Within {
+        Within {
+            seconds,
+            stated: Vec::new(),
+        }
+    }
+}
+
+/// The verb `processes`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Processes {
+    /// What must come true.
+    pub processes: Presence,
+    /// If not the usual.
+    pub within: Option<Within>,
+}
+
+/// Whether processes of the function are there.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    /// At least one. Where none is ever seen, the runtime's processes are out of the suite's sight.
+    Some,
+    /// None any more.
+    None,
+}
+
+/// The verb `leaks`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Leaks {
+    /// Remembers what the driver holds.
+    Count,
+    /// It must not hold more than it did, and no zombies.
+    None,
+}
+
+/// The value of the verb `lures`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Untouched {
+    /// The only one.
+    Untouched,
+}
+
+/// The verb `http`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// The method.
+    pub http: String,
+    /// Put in the place of the URL's path; `{tenant}` and `{function}` are those of the URL.
+    pub path: Option<String>,
+    /// Behind the path, such as `?a=b`.
+    #[serde(default)]
+    pub suffix: String,
+    /// The headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body as text.
+    pub body: Option<String>,
+    /// The body as an event in JSON.
+    pub event: Option<JsonTexts>,
+    /// A body of so many bytes.
+    pub size: Option<usize>,
+    /// What the answer must match: `status`, `headers`, `body`, `json`.
+    pub answer: Option<JsonTexts>,
+    /// Without `answer`: the name by which `hang-up` knows it.
+    #[serde(default, rename = "as")]
+    pub name: String,
+    /// If not the usual.
+    pub within: Option<Within>,
+}
 /// A stream of the subject.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -188,8 +315,8 @@ pub enum SignalName {
 #[serde(deny_unknown_fields)]
 pub struct Wait {
     wait: Endings,
-    /// Seconds, if not the usual.
-    pub within: Option<f64>,
+    /// If not the usual.
+    pub within: Option<Within>,
 }
 
 impl Wait {
@@ -246,6 +373,9 @@ pub struct Stderr {
     /// Whether it must stand in the last line that is not empty, once the process has ended.
     #[serde(default)]
     pub last: bool,
+    /// Whether it must not be there, in what has come so far.
+    #[serde(default)]
+    pub absent: bool,
 }
 
 /// The verb `repeat`.
@@ -299,6 +429,11 @@ const VERBS: &[&str] = &[
     "stall",
     "stderr",
     "repeat",
+    "processes",
+    "leaks",
+    "lures",
+    "http",
+    "hang-up",
 ];
 
 impl TryFrom<toml::Table> for Step {
@@ -353,6 +488,11 @@ impl TryFrom<toml::Table> for Step {
             "wait" => Step::Wait(of(table)?),
             "stall" => Step::Stall(value(verb, table)?),
             "stderr" => Step::Stderr(of(table)?),
+            "processes" => Step::Processes(of(table)?),
+            "leaks" => Step::Leaks(value(verb, table)?),
+            "lures" => Step::Lures(value(verb, table)?),
+            "http" => Step::Http(of(table)?),
+            "hang-up" => Step::HangUp(value(verb, table)?),
             _ => Step::Repeat(of(table)?),
         })
     }

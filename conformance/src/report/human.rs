@@ -108,6 +108,17 @@ pub fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         name,
         crate::reproduce::quoted(&subject.command)
     )?;
+    if !subject.claims.is_empty() {
+        let claims = subject
+            .claims
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}"));
+        writeln!(
+            out,
+            "  {DIM}{}{DIM:#}",
+            claims.collect::<Vec<_>>().join("; ")
+        )?;
+    }
     let width = report
         .profiles
         .iter()

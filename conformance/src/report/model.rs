@@ -56,6 +56,9 @@ pub struct SubjectInfo {
     /// The version in its manifest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// What a runtime's driver stated, and the system it was on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claims: BTreeMap<String, String>,
     /// What its first hello said of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub producer: Option<String>,

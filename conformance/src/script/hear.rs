@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGPIPE, SIGTERM};
 
 use super::{STEP, Script};
-use crate::expect::{mismatch, shortened, text_matches};
+use crate::expect::{kept, mismatch, shortened, text_matches};
 use crate::finding::{Finding, Outcome, Stop};
 use crate::incoming::{Item, event_json, raw_view};
 use crate::outgoing;
@@ -21,7 +21,7 @@ impl Script<'_> {
     pub(super) fn expect(&mut self, expect: &Expect, skip: bool) -> Outcome {
         self.running()?.subject.stall(false);
         for pattern in &expect.patterns {
-            let within = self.scaled(expect.within.unwrap_or(STEP));
+            let within = self.within(expect.within.as_ref());
             self.expect_one(pattern, within, skip)?;
         }
         Ok(())
@@ -86,7 +86,10 @@ impl Script<'_> {
                 )),
             };
             match why {
-                None => return Ok(()),
+                None => {
+                    self.keep(&self.values().fill(part), item.view());
+                    return Ok(());
+                }
                 Some(why) if skip => skipped = Some(why),
                 Some(why) => {
                     let actual = if item.what == what {
@@ -112,8 +115,7 @@ impl Script<'_> {
                 return Ok(mismatch(&raw_view(&outgoing::data(&expected)), item.view()));
             }
             // As it looks to whoever reads it in this encoding: JSON does not tell a URI from a string.
-            let expected =
-                outgoing::through(&expected, self.target.encoding).map_err(Stop::Suite)?;
+            let expected = outgoing::through(&expected, self.encoding).map_err(Stop::Suite)?;
             if item.event.as_ref() == Some(&expected) {
                 return Ok(None);
             }
@@ -190,7 +192,7 @@ impl Script<'_> {
     }
 
     pub(super) fn wait(&mut self, wait: &Wait) -> Outcome {
-        let within = self.scaled(wait.within.unwrap_or(STEP));
+        let within = self.within(wait.within.as_ref());
         let deadline = self.deadline(within)?;
         self.running()?.subject.stall(false);
         self.until(deadline, |r| r.subject.exit().is_some() && r.finished)?;
@@ -245,8 +247,20 @@ impl Script<'_> {
         };
         let ended =
             |r: &Running| r.finished && r.subject.exit().is_some() && r.subject.stderr_ended();
-        self.until(deadline, |r| ended(r) || !wanted.last && has(r))?;
+        if !wanted.absent {
+            self.until(deadline, |r| ended(r) || !wanted.last && has(r))?;
+        }
         let running = self.running()?;
+        if wanted.absent {
+            return match has(running) {
+                false => Ok(()),
+                true => Err(Stop::Finding(Finding {
+                    expected: format!("no {:?} on stderr", wanted.text),
+                    actual: "it is there".to_owned(),
+                    ..Finding::default()
+                })),
+            };
+        }
         match has(running) {
             true => Ok(()),
             false => Err(Stop::Finding(Finding {
@@ -265,7 +279,17 @@ impl Script<'_> {
     }
 
     /// The next item of a call, or `None` if none comes.
-    fn next_item(&mut self, call: u64, deadline: Instant) -> Outcome<Option<Item>> {
+    /// Remembers what a pattern names with `$keep:`.
+    pub(super) fn keep(&mut self, pattern: &Value, actual: &Value) {
+        let found = kept(pattern, actual);
+        if !found.is_empty() {
+            let mut facts = (*self.facts).clone();
+            facts.extend(found);
+            self.facts = facts.into();
+        }
+    }
+
+    pub(super) fn next_item(&mut self, call: u64, deadline: Instant) -> Outcome<Option<Item>> {
         self.until(deadline, |r| {
             r.incoming.peek(call).is_some() || r.incoming.broken.is_some() || r.finished
         })?;

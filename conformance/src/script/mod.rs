@@ -1,15 +1,19 @@
 //! Runs the steps of one case against one subject.
 
+mod around;
 mod hear;
 mod say;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use libfaas::Mode;
+use libfaas::{Encoding, Mode};
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use self::around::Around;
+use crate::case::Case;
 use crate::event::Events;
 use crate::expect::PRODUCER;
 use crate::finding::{Outcome, Stop};
@@ -17,7 +21,7 @@ use crate::incoming::Incoming;
 use crate::interrupt;
 use crate::outgoing::{self, Encoded, Values};
 use crate::running::Running;
-use crate::step::{SignalName, Start, Stdio, Step};
+use crate::step::{SignalName, Start, Stdio, Step, Within};
 use crate::subject::Subject;
 use crate::target::{Claim, Target};
 
@@ -30,26 +34,43 @@ const STEP: f64 = 5.0;
 #[derive(Debug)]
 pub struct Script<'a> {
     claim: &'a Claim,
+    case: &'a Case,
     target: Target,
-    /// The target's, unless a step asked for mode `describe`, whose output is plain bytes.
+    /// The target's, unless a step asked for mode `describe`, whose output is plain bytes. A driver
+    /// is spoken to in stream mode, whatever the function's.
     mode: Mode,
+    /// What is spoken over stdio: the target's, or JSON to a driver.
+    encoding: Encoding,
     events: &'a Events,
     scale: f64,
     n: u64,
+    facts: Arc<BTreeMap<String, Value>>,
     running: Option<Running>,
+    around: Around,
 }
 
 impl<'a> Script<'a> {
     /// A run that has done nothing yet.
-    pub fn new(claim: &'a Claim, target: Target, events: &'a Events, scale: f64) -> Script<'a> {
+    pub fn new(
+        claim: &'a Claim,
+        case: &'a Case,
+        target: Target,
+        events: &'a Events,
+        scale: f64,
+    ) -> Script<'a> {
+        let wire = claim.wire(target);
         Script {
             claim,
+            case,
             target,
-            mode: target.mode,
+            mode: wire.mode,
+            encoding: wire.encoding,
             events,
             scale,
             n: 0,
+            facts: Arc::default(),
             running: None,
+            around: Around::default(),
         }
     }
 
@@ -103,6 +124,11 @@ impl<'a> Script<'a> {
                 }
                 Ok(())
             }
+            Step::Processes(processes) => self.processes(processes),
+            Step::Leaks(leaks) => self.leaks(*leaks),
+            Step::Lures(_) => self.lures(),
+            Step::Http(http) => self.http(http),
+            Step::HangUp(name) => self.hang_up(name),
         }
     }
 
@@ -110,6 +136,7 @@ impl<'a> Script<'a> {
         Values {
             events: self.events,
             n: self.n,
+            facts: Arc::clone(&self.facts),
         }
     }
 
@@ -122,8 +149,11 @@ impl<'a> Script<'a> {
     fn start(&mut self, start: &Start, more: &BTreeMap<String, String>) -> Outcome {
         // Ends what ran before, if anything.
         self.running = None;
+        let stages = self.stages(start)?;
         let mut env = self.claim.environment(self.target);
-        if self.target.mode != Mode::Stream {
+        if let Some(deployment) = &self.around.deployment {
+            env.extend(deployment.environment());
+        } else if self.target.mode != Mode::Stream {
             env.insert("FAAS_INVOCATION_ID".to_owned(), "invocation-1".to_owned());
             env.insert("FAAS_ATTEMPT".to_owned(), "1".to_owned());
         }
@@ -140,15 +170,15 @@ impl<'a> Script<'a> {
         self.mode = if describe {
             Mode::Binary
         } else {
-            self.target.mode
+            self.claim.wire(self.target).mode
         };
         let limit = env
             .get("FAAS_MAX_MESSAGE_BYTES")
             .and_then(|v| v.parse().ok())
             .unwrap_or(16 << 20);
-        let subject = Subject::start(&self.claim.stages, &env)
+        let subject = Subject::start(&stages, &env)
             .map_err(|e| Stop::Suite(format!("the subject can't be started: {e}")))?;
-        let incoming = Incoming::new(self.mode, self.target.encoding, limit);
+        let incoming = Incoming::new(self.mode, self.encoding, limit);
         self.running = Some(Running {
             subject,
             incoming,
@@ -158,7 +188,7 @@ impl<'a> Script<'a> {
             let hello = json!({"call": 0, "hello": {"fsi": "1.0", "producer": PRODUCER}});
             let Encoded { bytes, text } = self
                 .values()
-                .message(&hello, self.target.encoding)
+                .message(&hello, self.encoding)
                 .map_err(Stop::Suite)?;
             self.running()?.subject.write(bytes, false, Some(text));
         }
@@ -186,7 +216,7 @@ impl<'a> Script<'a> {
 
     /// From now; while the subject has not spoken at all, its initialisation time counts too.
     fn deadline(&mut self, within: Duration) -> Outcome<Instant> {
-        let init = self.scaled(INIT);
+        let init = self.scaled(INIT) + self.claim.times().init;
         let is_stream = self.mode == Mode::Stream;
         let running = self.running()?;
         let starting = is_stream && running.subject.received() == 0;
@@ -196,6 +226,16 @@ impl<'a> Script<'a> {
             Duration::ZERO
         };
         Ok(Instant::now() + within.max(init_left))
+    }
+
+    /// The time that a step names, or the usual.
+    fn within(&self, within: Option<&Within>) -> Duration {
+        let Some(within) = within else {
+            return self.scaled(STEP);
+        };
+        let times = self.claim.times();
+        let stated = within.stated.iter().map(|name| times.named(name));
+        self.scaled(within.seconds) + stated.sum::<Duration>()
     }
 
     fn scaled(&self, seconds: f64) -> Duration {

@@ -36,7 +36,7 @@ impl Script<'_> {
         }
         let Encoded { bytes, text } = self
             .values()
-            .document(event, self.target.encoding)
+            .document(event, self.encoding)
             .map_err(Stop::Suite)?;
         Ok((bytes, text))
     }
@@ -48,7 +48,7 @@ impl Script<'_> {
                 Mode::Stream => {
                     let Encoded { bytes, text } = self
                         .values()
-                        .message(message, self.target.encoding)
+                        .message(message, self.encoding)
                         .map_err(Stop::Suite)?;
                     (bytes, text)
                 }
@@ -59,7 +59,7 @@ impl Script<'_> {
     }
 
     pub(super) fn raw(&mut self, raw: &Raw) -> Outcome {
-        match outgoing::raw(&raw.raw, self.target.encoding) {
+        match outgoing::raw(&raw.raw, self.encoding) {
             Some(Ok(bytes)) => {
                 let text = match std::str::from_utf8(&bytes) {
                     Ok(text)
@@ -76,7 +76,7 @@ impl Script<'_> {
             Some(Err(e)) => Err(Stop::Suite(e)),
             None => Err(Stop::Suite(format!(
                 "`raw` has no bytes for {}",
-                self.target.encoding
+                self.encoding
             ))),
         }
     }

@@ -222,6 +222,13 @@ impl Subject {
         )
     }
 
+    /// The first process.
+    pub fn pid(&self) -> i32 {
+        self.stages
+            .first()
+            .map_or(0, |p| p.pid.as_raw_nonzero().get())
+    }
+
     /// Processes that outlived the stages, for the report.
     pub fn survivors(&self) -> Vec<String> {
         sweep::survivors(&self.pids(), self.tmp.path())

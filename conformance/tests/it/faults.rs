@@ -225,7 +225,9 @@ fn is_sampled(fault: &Fault, case: &Case) -> bool {
 
 #[test]
 fn every_fault_is_caught_by_exactly_the_cases_that_name_it() {
-    let cases = Case::embedded().expect("every case can be read");
+    // Those of runtimes are the reference runtime's business.
+    let mut cases = Case::embedded().expect("every case can be read");
+    cases.retain(|case| case.subject != Kind::Runtime);
     let only = std::env::var("FAULT").ok();
     let faults: Vec<Fault> = faults()
         .into_iter()

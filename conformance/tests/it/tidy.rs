@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use faas_conformance::case::{Case, Kind, untested};
 use faas_conformance::coverage::Coverage;
+use faas_conformance::fault::{PROBE, RUNTIME};
 use faas_conformance::rule::rules;
 use faas_conformance::vector::vectors;
 
@@ -113,7 +114,9 @@ fn cases_test_the_roles_that_their_subjects_play() {
 
 #[test]
 fn cases_name_faults_and_faults_are_named() {
-    let known: BTreeSet<String> = faults().into_iter().map(|fault| fault.name).collect();
+    let of_runtime = RUNTIME.iter().map(|fault| fault.name.to_owned());
+    let of_probe = faults().into_iter().map(|fault| fault.name);
+    let known: BTreeSet<String> = of_probe.chain(of_runtime).collect();
     let mut named = BTreeSet::new();
     for case in cases() {
         assert!(
@@ -124,12 +127,39 @@ fn cases_name_faults_and_faults_are_named() {
         named.extend(case.faults);
     }
     none(
-        "faults that the probe does not have",
+        "faults that neither the probe nor the runtime has",
         named.difference(&known).cloned().collect(),
     );
     none(
         "faults that no case names",
         known.difference(&named).cloned().collect(),
+    );
+}
+
+#[test]
+fn cases_name_faults_of_their_subject() {
+    let of = |list: &'static [faas_conformance::fault::Fault]| -> BTreeSet<&str> {
+        list.iter().map(|fault| fault.name).collect()
+    };
+    let (probe, runtime) = (of(PROBE), of(RUNTIME));
+    none(
+        "faults of both the probe and the runtime",
+        probe
+            .intersection(&runtime)
+            .map(|name| (*name).to_owned())
+            .collect(),
+    );
+    let wrong = cases().into_iter().filter(|case| {
+        let own = if case.subject == Kind::Runtime {
+            &runtime
+        } else {
+            &probe
+        };
+        !case.faults.iter().all(|name| own.contains(name.as_str()))
+    });
+    none(
+        "cases with faults of another subject",
+        wrong.map(|case| case.id).collect(),
     );
 }
 
