@@ -5,6 +5,8 @@
 //! command exits with 0 if the tool is there; and what it needs in one encoding only, in `requires.ENCODING`.
 //! `examples/setup.sh` installs what can be installed.
 
+#[path = "suite/adapter.rs"]
+mod adapter;
 #[path = "suite/line.rs"]
 mod line;
 
@@ -153,6 +155,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             missing,
         ));
     }
+    for case in adapter::cases(&examples.join("adapters"))? {
+        let name = case.strip_prefix(examples)?.display().to_string();
+        let missing = on_path(&bench, "python3")
+            .is_none()
+            .then(|| "python3".to_owned());
+        let bench = Arc::clone(&bench);
+        trials.push(ignored(
+            Trial::test(name, move || adapter::run(&bench, &case)),
+            missing,
+        ));
+    }
     for library in ["sdk/python/faas.py", "sdk/node/faas.mjs"] {
         let library = examples.join(library);
         for copy in copies(examples, &library)? {
@@ -256,14 +269,18 @@ fn path(root: &Path) -> Result<OsString, Box<dyn std::error::Error>> {
     )?)
 }
 
+/// Where a program is on PATH.
+fn on_path(bench: &Bench, program: &str) -> Option<PathBuf> {
+    env::split_paths(&bench.path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}
+
 /// The first program of a manifest that is not on PATH.
 fn unavailable(bench: &Bench, manifest: &Manifest) -> Option<String> {
-    let on_path = |program: &&String| {
-        env::split_paths(&bench.path).any(|folder| folder.join(program).is_file())
-    };
     manifest
         .programs()
-        .find(|program| !on_path(program))
+        .find(|program| on_path(bench, program).is_none())
         .cloned()
 }
 
