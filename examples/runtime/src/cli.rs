@@ -108,6 +108,9 @@ pub struct Pipe {
     /// How many calls each of the commands among the stages takes at once.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
+    /// The commands among the stages take events in pieces (the feature `chunks`).
+    #[arg(long)]
+    pub chunks: bool,
     /// How it is run.
     #[command(flatten)]
     pub common: Common,

@@ -89,6 +89,7 @@ fn part(stage: &str, args: &Pipe) -> Result<Part, Status> {
     let text = serde_json::json!({
         "fsi": "1.0", "name": "stage", "command": command, "modes": ["stream"],
         "encodings": [Encoding::name(encoding)], "concurrency": args.concurrency,
+        "features": if args.chunks { vec!["chunks"] } else { vec![] },
     });
     let manifest = Manifest::from_json(&text.to_string())
         .map_err(|error| refuse(&format!("{stage:?}: {error}")))?;
