@@ -190,7 +190,11 @@ fn full(event: &Event) -> Option<Reply> {
             _ => vec![value],
         };
         for value in values {
-            headers.add(&*name, value.as_str()?);
+            let value = value.as_str()?;
+            if !is_header(&name, &value) {
+                return None;
+            }
+            headers.add(&*name, value);
         }
     }
     let (body, text) = match (root.get("body"), root.get("body_base64")) {
@@ -208,6 +212,16 @@ fn full(event: &Event) -> Option<Reply> {
         body,
         text,
     })
+}
+
+/// Whether HTTP has such a header (RFC 9110 section 5): no line feed becomes a header of its own.
+fn is_header(name: &str, value: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty()
+        && name.bytes().all(token)
+        && value
+            .bytes()
+            .all(|byte| byte == b'\t' || !byte.is_ascii_control())
 }
 
 /// The HTTP binding of CloudEvents, section 3.1.3.2.

@@ -112,7 +112,7 @@ fn proxy_response(reply: &Reply, form: HeaderForm) -> Response {
             response.insert(name.into(), headers.into());
         }
     }
-    if !cookies.is_empty() {
+    if matches!(form, HeaderForm::Cookies) {
         response.insert("cookies".into(), cookies.into());
     }
     let text = std::str::from_utf8(&reply.body).ok().filter(|_| reply.text);

@@ -4,6 +4,7 @@
 #[allow(dead_code)]
 mod case;
 mod detection;
+mod lambda;
 mod panics;
 mod program;
 mod properties;
