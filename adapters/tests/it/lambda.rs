@@ -57,7 +57,8 @@ fn check_headers(name: &str, reply: &Value, member: &str, headers: &HeaderMap) {
         .iter()
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
         .collect();
-    (wanted.sort(), came.sort());
+    wanted.sort();
+    came.sort();
     assert_eq!(came, wanted, "{name}: {member}");
 }
 
