@@ -309,13 +309,22 @@ impl<'a> Live<'a> {
             Err(_) => {
                 self.session.write_end();
                 self.stdin = None;
-                self.retire();
-                if self.ladder == Ladder::Up {
-                    self.ladder = Ladder::Drain {
-                        since: Instant::now(),
-                    };
+                // One that is not ready has an initialisation that fails, in a moment or in time;
+                // it is not one that was asked to go.
+                if self.was_ready {
+                    self.give_up_writing();
                 }
             }
+        }
+    }
+
+    /// The function has closed stdin by itself: it gets no further call, and is asked to go.
+    fn give_up_writing(&mut self) {
+        self.retire();
+        if self.ladder == Ladder::Up {
+            self.ladder = Ladder::Drain {
+                since: Instant::now(),
+            };
         }
     }
 
@@ -337,6 +346,9 @@ impl<'a> Live<'a> {
                 Notice::Ready(_) => {
                     self.was_ready = true;
                     self.tenure.ready();
+                    if self.stdin.is_none() && !self.drained {
+                        self.give_up_writing();
+                    }
                     // Ready, but for a stage that has gone.
                     self.unravelled_by = self.unravelled_by.map(|_| Instant::now());
                 }
