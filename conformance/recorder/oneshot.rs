@@ -143,6 +143,7 @@ impl Once {
             }
             Step::Message(_)
             | Step::EndIfRead(_)
+            | Step::EndIfAfter(_)
             | Step::Read(_)
             | Step::Wait(_)
             | Step::WaitEvents(_)

@@ -33,6 +33,8 @@ pub(crate) enum Step {
     End(Value),
     /// Ends the call by what was read for it, as `event,end; cancel`: with `code` if it was that.
     EndIfRead(EndIfRead),
+    /// Ends the call with `code` if it is not earlier than `ms` of the epoch.
+    EndIfAfter(EndIfAfter),
     /// Writes a message as it stands; its call is this one's unless it says otherwise.
     Message(Value),
     /// Writes to stdout as it stands.
@@ -115,6 +117,13 @@ pub(crate) enum What {
 pub(crate) struct EndIfRead {
     /// The fields of the messages, separated by commas.
     pub(crate) was: String,
+    pub(crate) code: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndIfAfter {
+    pub(crate) ms: u64,
     pub(crate) code: String,
 }
 

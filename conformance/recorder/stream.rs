@@ -369,6 +369,17 @@ impl Stream {
                 };
                 self.end(number, &status);
             }
+            Step::EndIfAfter(wanted) => {
+                let now = report::now_ms();
+                let status = match now >= wanted.ms {
+                    true => json!({ "code": wanted.code }),
+                    false => {
+                        let message = format!("{} ms too early", wanted.ms - now);
+                        json!({ "code": "INTERNAL", "message": message })
+                    }
+                };
+                self.end(number, &status);
+            }
             Step::Read(ms) => {
                 let call = self.calls.get_mut(&number).expect("calls are kept");
                 let time = Duration::from_millis(*ms);

@@ -362,7 +362,7 @@ pub const RUNTIME: &[Fault] = &[
     runtime("retry-same-number", "a retry has the number of the first try"),
     runtime("retry-never", "nothing is retried"),
     runtime("retry-new-invocation", "a retry has an invocation id of its own"),
-    runtime("retry-early", "a retry begins at the deadline of the attempt before it"),
+    runtime("retry-early", "a call is tried again at the deadline of the attempt before it"),
     runtime("retry-after-output", "an invocation is retried although an event was passed on"),
     runtime("retry-everything", "every failure is retried"),
     runtime("exit-mapping", "every exit status but 0 is UNKNOWN"),
