@@ -250,7 +250,10 @@ impl Sandbox {
             fcntl_setfl(&fd, flags).map_err(|e| failed(e.into()))?;
             descriptors.push(fd);
         }
-        let doors = shared.group.as_ref().map_or(Ok(Vec::new()), Group::doors);
+        let doors = shared
+            .group
+            .as_ref()
+            .map_or(Ok(spawn::Doors::default()), Group::doors);
         let user_namespace = shared
             .user_namespace
             .as_ref()
@@ -435,11 +438,7 @@ fn watch(shared: &Arc<Shared>) -> io::Result<Option<Watch>> {
     if Hierarchies::get().has(Controller::Memory).is_none() {
         return watch::look(watched).map(Some);
     }
-    let alarm = shared
-        .group
-        .as_ref()
-        .map_or(Ok(None), Group::memory_alarm)?;
-    alarm.map(|alarm| watch::alarm(alarm, watched)).transpose()
+    Ok(shared.group.as_ref().and_then(|group| group.watch(watched)))
 }
 
 fn limits(revision: &Revision, settings: &Settings) -> Limits {

@@ -7,8 +7,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::process::{
@@ -16,6 +16,8 @@ use rustix::process::{
 };
 
 use super::outbound::Programs;
+use super::spawn::Doors;
+use super::watch::{Alarm, Watch, Watched};
 
 /// What a control group can bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +65,30 @@ pub(super) struct Limits {
     pub(super) connections: bool,
 }
 
-/// The groups of one instance. Dropping it removes them; they must be empty by then.
+/// The groups of one instance, with nothing in them before. Dropping it kills what is in them and
+/// keeps them for the next instance with the same limits: to make and remove groups costs more than
+/// to start a small program.
 #[derive(Debug)]
 pub(super) struct Group {
-    dirs: Vec<Dir>,
+    limits: Limits,
+    /// None only while it is dropped.
+    made: Option<Made>,
 }
+
+/// Groups that were made. Dropping them removes them.
+#[derive(Debug)]
+struct Made {
+    dirs: Vec<Dir>,
+    alarm: Option<Alarm>,
+    /// Whether it was killed, for which it is closed to new processes.
+    closed: AtomicBool,
+}
+
+/// Those that wait for their next instance.
+static FREE: Mutex<Vec<(Limits, Made)>> = Mutex::new(Vec::new());
+
+/// How many may wait.
+const KEPT: usize = 128;
 
 #[derive(Debug)]
 struct Dir {
@@ -89,6 +110,7 @@ impl Hierarchies {
             );
             extern "C" fn remove() {
                 if let Some(found) = FOUND.get() {
+                    lock_free().clear();
                     for hierarchy in &found.found {
                         let _ = fs::remove_dir(&hierarchy.base);
                     }
@@ -132,6 +154,15 @@ impl Hierarchies {
 
     /// A group with these limits. None where there are no groups to be had.
     pub(super) fn group(&self, limits: &Limits) -> io::Result<Option<Group>> {
+        let mut free = lock_free();
+        if let Some(at) = free.iter().position(|(of, _)| of == limits) {
+            let (_, made) = free.swap_remove(at);
+            return Ok(Some(Group {
+                limits: *limits,
+                made: Some(made),
+            }));
+        }
+        drop(free);
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
         let bound = |controller: &Controller| match controller {
@@ -152,19 +183,34 @@ impl Hierarchies {
         if wanted.is_empty() {
             wanted.extend(self.found.first());
         }
-        let mut group = Group { dirs: Vec::new() };
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let mut made = Made {
+            dirs: Vec::new(),
+            alarm: None,
+            closed: AtomicBool::new(false),
+        };
         for hierarchy in wanted {
             let path = hierarchy.base.join(&name);
             fs::create_dir(&path)?;
-            group.dirs.push(Dir {
+            made.dirs.push(Dir {
                 path,
                 unified: hierarchy.unified,
                 controllers: hierarchy.controllers.clone(),
             });
         }
-        group.limit(limits)?;
-        Ok(Some(group).filter(|group| !group.dirs.is_empty()))
+        made.limit(limits)?;
+        made.alarm = made.memory_alarm(limits)?;
+        Ok(Some(Group {
+            limits: *limits,
+            made: Some(made),
+        }))
     }
+}
+
+fn lock_free() -> MutexGuard<'static, Vec<(Limits, Made)>> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Mount<'a> {
@@ -303,14 +349,84 @@ fn remove_stale(own: &Path) {
                     path: group.path(),
                     controllers: Vec::new(),
                 };
-                drop(Group { dirs: vec![dir] });
+                drop(Made {
+                    dirs: vec![dir],
+                    alarm: None,
+                    closed: AtomicBool::new(false),
+                });
             }
         }
         let _ = fs::remove_dir(entry.path());
     }
 }
 
+/// How long what was killed may take to disappear.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 impl Group {
+    fn made(&self) -> &Made {
+        match &self.made {
+            Some(made) => made,
+            None => unreachable!("taken only when it is dropped"),
+        }
+    }
+
+    /// The files through which a process joins.
+    pub(super) fn doors(&self) -> io::Result<Doors> {
+        let mut doors = Doors::default();
+        for dir in &self.made().dirs {
+            let open = |file| {
+                OpenOptions::new()
+                    .write(true)
+                    .open(dir.path.join(file))
+                    .map(OwnedFd::from)
+            };
+            match dir.unified {
+                true => {
+                    doors.unified = Some((File::open(&dir.path)?.into(), open("cgroup.procs")?))
+                }
+                false => doors.tasks.push(open("tasks")?),
+            }
+        }
+        Ok(doors)
+    }
+
+    /// Has somebody told when memory runs out, where the kernel doesn't do all by itself.
+    pub(super) fn watch(&self, watched: Weak<dyn Watched>) -> Option<Watch> {
+        self.made().alarm.as_ref().map(|alarm| alarm.watch(watched))
+    }
+
+    /// Whether the kernel has killed one of its processes for want of memory.
+    pub(super) fn out_of_memory(&self) -> bool {
+        self.made().out_of_memory()
+    }
+
+    /// SIGKILL to all its processes. True if there were none.
+    pub(super) fn kill(&self) -> bool {
+        self.made().kill()
+    }
+
+    /// Kills all its processes and waits until it is empty. False if something withstands.
+    pub(super) fn empty(&self, patience: Duration) -> bool {
+        self.made().empty(patience)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let Some(made) = self.made.take() else { return };
+        // The count of kills can't be set back.
+        let usable = made.empty(PATIENCE) && !made.out_of_memory();
+        if usable && made.reopen(&self.limits).is_ok() {
+            let mut free = lock_free();
+            if free.len() < KEPT {
+                free.push((self.limits, made));
+            }
+        }
+    }
+}
+
+impl Made {
     fn limit(&self, limits: &Limits) -> io::Result<()> {
         if let (true, Some(dir)) = (limits.connections, self.dirs.iter().find(|dir| dir.unified)) {
             let programs = Programs::get().map_err(io::Error::other)?;
@@ -332,22 +448,8 @@ impl Group {
         Ok(())
     }
 
-    /// The files through which a process joins.
-    ///
-    /// A process that moves itself alone, by `tasks`, takes no lock that all forks wait for.
-    pub(super) fn doors(&self) -> io::Result<Vec<OwnedFd>> {
-        let door = |dir: &Dir| {
-            let file = if dir.unified { "cgroup.procs" } else { "tasks" };
-            OpenOptions::new()
-                .write(true)
-                .open(dir.path.join(file))
-                .map(OwnedFd::from)
-        };
-        self.dirs.iter().map(door).collect()
-    }
-
     /// Whether the kernel has killed one of its processes for want of memory.
-    pub(super) fn out_of_memory(&self) -> bool {
+    fn out_of_memory(&self) -> bool {
         self.memory_dir().is_some_and(|dir| {
             let file = if dir.unified {
                 "memory.events"
@@ -360,22 +462,31 @@ impl Group {
         })
     }
 
-    /// A descriptor that becomes readable when memory runs out. Version 2 needs none: it kills the
-    /// whole group by itself.
-    pub(super) fn memory_alarm(&self) -> io::Result<Option<OwnedFd>> {
-        let Some(dir) = self.memory_dir().filter(|dir| !dir.unified) else {
-            return Ok(None);
-        };
-        let alarm = rustix::event::eventfd(
-            0,
-            rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK,
-        )?;
+    /// What is raised when memory runs out. Version 2 needs none: it kills the whole group by itself.
+    fn memory_alarm(&self, limits: &Limits) -> io::Result<Option<Alarm>> {
+        let dir = self
+            .memory_dir()
+            .filter(|dir| !dir.unified && limits.memory.is_some());
+        let Some(dir) = dir else { return Ok(None) };
         let control = File::open(dir.path.join("memory.oom_control"))?;
-        dir.write(
-            "cgroup.event_control",
-            &format!("{} {}", alarm.as_raw_fd(), control.as_raw_fd()),
-        )?;
+        let alarm = Alarm::new()?;
+        let text = format!("{} {}", alarm.as_fd().as_raw_fd(), control.as_raw_fd());
+        dir.write("cgroup.event_control", &text)?;
         Ok(Some(alarm))
+    }
+
+    /// Lets processes be born in it again.
+    ///
+    /// Not in one of version 2 that was killed: some kernels kill whatever is born in it later by
+    /// `CLONE_INTO_CGROUP`, since they take the parent's group for the one whose kills they compare.
+    fn reopen(&self, limits: &Limits) -> io::Result<()> {
+        match self.closed.swap(false, Ordering::Relaxed) {
+            true if self.dirs.iter().any(|dir| dir.unified) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            true => self.limit(limits),
+            false => Ok(()),
+        }
     }
 
     fn memory_dir(&self) -> Option<&Dir> {
@@ -385,20 +496,17 @@ impl Group {
     }
 
     /// SIGKILL to all its processes. True if there were none.
-    pub(super) fn kill(&self) -> bool {
+    fn kill(&self) -> bool {
         let Some(dir) = self.dirs.first() else {
             return true;
         };
         if dir.members().is_empty() {
             return true;
         }
+        self.closed.store(true, Ordering::Relaxed);
         if !dir.unified || dir.write("cgroup.kill", "1").is_err() {
-            // So that nothing is born while we go through the list.
-            if let Some(pids) = self
-                .dirs
-                .iter()
-                .find(|dir| dir.controllers.contains(&Controller::Pids))
-            {
+            let mut dirs = self.dirs.iter();
+            if let Some(pids) = dirs.find(|dir| dir.controllers.contains(&Controller::Pids)) {
                 let _ = pids.write("pids.max", "0");
             }
             dir.kill_members();
@@ -407,7 +515,7 @@ impl Group {
     }
 
     /// Kills all its processes and waits until it is empty. False if something withstands.
-    pub(super) fn empty(&self, patience: Duration) -> bool {
+    fn empty(&self, patience: Duration) -> bool {
         let start = Instant::now();
         let mut pause = Duration::from_micros(50);
         while !self.kill() {
@@ -421,9 +529,8 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for Made {
     fn drop(&mut self) {
-        const PATIENCE: Duration = Duration::from_secs(2);
         self.empty(PATIENCE);
         for dir in &self.dirs {
             // The kernel may take a moment to see that the last process is gone.

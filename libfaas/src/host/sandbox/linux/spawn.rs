@@ -28,8 +28,8 @@ pub(super) struct Plan {
     pub(super) cwd: Option<CString>,
     /// Descriptors 0, 1 and 2. Their own numbers are above 2. None: not even those are open.
     pub(super) stdio: Option<[OwnedFd; 3]>,
-    /// `tasks` or `cgroup.procs` of the control groups that it joins.
-    pub(super) groups: Vec<OwnedFd>,
+    /// The control groups that it joins.
+    pub(super) groups: Doors,
     /// A user namespace to enter.
     pub(super) user_namespace: Option<OwnedFd>,
     /// Leads a session of its own; else only a process group.
@@ -82,7 +82,7 @@ impl Default for Plan {
             envp: Strings::default(),
             cwd: None,
             stdio: None,
-            groups: Vec::new(),
+            groups: Doors::default(),
             user_namespace: None,
             session: true,
             umask: None,
@@ -97,6 +97,17 @@ impl Default for Plan {
             filters: Vec::new(),
         }
     }
+}
+
+/// How a process comes into its control groups.
+#[derive(Debug, Default)]
+pub(super) struct Doors {
+    /// `tasks` of those of version 1. A process that moves itself alone, by this file, takes no
+    /// lock that all forks wait for.
+    pub(super) tasks: Vec<OwnedFd>,
+    /// Of the one of version 2, its folder and its `cgroup.procs`. Writing to the latter takes such
+    /// a lock, ten milliseconds of it; to be born in the group takes none.
+    pub(super) unified: Option<(OwnedFd, OwnedFd)>,
 }
 
 /// Strings as `execve` takes them.
@@ -179,6 +190,8 @@ pub(super) struct Failed {
 /// What parent and child share while the parent waits.
 struct Shared<'a> {
     plan: &'a Plan,
+    /// Not born in its group of version 2, so that it has to join.
+    joins_unified: bool,
     failed: Option<Failed>,
 }
 
@@ -188,37 +201,34 @@ const STACK: usize = 64 << 10;
 /// Starts it. The answer is a process that runs the program, or nothing is left of it.
 pub(super) fn spawn(plan: &Plan) -> Result<(Pid, OwnedFd), Failed> {
     let mut stack = vec![0u128; STACK / 16];
-    let mut shared = Shared { plan, failed: None };
-    let mut pidfd: c_int = -1;
-    let flags =
-        libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD | plan.namespaces;
+    let mut shared = Shared {
+        plan,
+        joins_unified: false,
+        failed: None,
+    };
     // A child that changes its user takes from the memory that it shares the permission to be
     // dumped, and with it the host's right to its own files in /proc.
     let dumpable = dumpable();
     // A handler of the host's must not run in the child, on memory that is not its own.
     let before = block_signals();
-    // SAFETY: the stack is large enough, aligned, and lives until `clone` returns here, which with
-    // CLONE_VFORK is after the child has executed a program or exited; so does `shared`, which
-    // nobody else uses meanwhile. `child` keeps to what is allowed on borrowed memory.
-    let (pid, errno) = unsafe {
-        let pid = libc::clone(
-            child,
-            stack.as_mut_ptr().add(stack.len()).cast(),
-            flags,
-            ptr::from_mut(&mut shared).cast::<c_void>(),
-            ptr::from_mut(&mut pidfd),
-        );
-        (pid, errno())
+    let born = match &plan.groups.unified {
+        Some((group, _)) => clone_into(&mut shared, &mut stack, group),
+        None => Err(libc::ENOSYS),
+    };
+    let cloned = match born {
+        Err(libc::ENOSYS) => {
+            shared.joins_unified = true;
+            clone(&mut shared, &mut stack)
+        }
+        born => born,
     };
     restore_dumpable(dumpable);
     restore_signals(&before);
     drop(stack);
-    let Some(pid) = Pid::from_raw(pid).filter(|_| pid > 0) else {
-        return Err(Failed {
-            step: Step::Clone,
-            errno,
-        });
-    };
+    let (pid, pidfd) = cloned.map_err(|errno| Failed {
+        step: Step::Clone,
+        errno,
+    })?;
     // SAFETY: CLONE_PIDFD has put a new descriptor there, which nobody else knows.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     // SAFETY: reads our own local variable; volatile, since the child wrote it behind the
@@ -230,6 +240,137 @@ pub(super) fn spawn(plan: &Plan) -> Result<(Pid, OwnedFd), Failed> {
             Err(failed)
         }
     }
+}
+
+/// As libc has it, this is too wide for its type.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+const FLAGS: c_int = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD;
+
+/// The child's number and descriptor, once it has executed a program or exited.
+fn clone(shared: &mut Shared<'_>, stack: &mut [u128]) -> Result<(Pid, RawFd), c_int> {
+    let mut pidfd: c_int = -1;
+    let flags = FLAGS | libc::SIGCHLD | shared.plan.namespaces;
+    // SAFETY: the stack is large enough, aligned, and lives until `clone` returns here, which with
+    // CLONE_VFORK is after the child has executed a program or exited; so does `shared`, which
+    // nobody else uses meanwhile. `child` keeps to what is allowed on borrowed memory.
+    let pid = unsafe {
+        libc::clone(
+            child,
+            stack.as_mut_ptr_range().end.cast(),
+            flags,
+            ptr::from_mut(shared).cast::<c_void>(),
+            ptr::from_mut(&mut pidfd),
+        )
+    };
+    Pid::from_raw(pid.max(0))
+        .map(|pid| (pid, pidfd))
+        .ok_or_else(errno)
+}
+
+/// Likewise, born in a control group of version 2.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn clone_into(
+    shared: &mut Shared<'_>,
+    stack: &mut [u128],
+    group: &OwnedFd,
+) -> Result<(Pid, RawFd), c_int> {
+    let mut pidfd: c_int = -1;
+    let arguments = libc::clone_args {
+        flags: (FLAGS | shared.plan.namespaces) as u64 | CLONE_INTO_CGROUP,
+        pidfd: ptr::from_mut(&mut pidfd) as u64,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: libc::SIGCHLD as u64,
+        stack: stack.as_mut_ptr() as u64,
+        stack_size: size_of_val(stack) as u64,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: group.as_raw_fd() as u64,
+    };
+    // SAFETY: as for `clone`.
+    let pid = unsafe { clone3(&arguments, child, ptr::from_mut(shared).cast()) };
+    match Pid::from_raw(pid.max(0) as i32) {
+        Some(pid) => Ok((pid, pidfd)),
+        None => Err(-pid as c_int),
+    }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn clone_into(_: &mut Shared<'_>, _: &mut [u128], _: &OwnedFd) -> Result<(Pid, RawFd), c_int> {
+    Err(libc::ENOSYS)
+}
+
+/// `clone3`, which no libc offers. The child calls `main` on the stack of the arguments, since it
+/// can't return on one that is empty.
+///
+/// # Safety
+///
+/// The stack of the arguments must live until the child has executed a program or exited, `main`
+/// must not return, and must keep to what is allowed with the arguments' flags.
+#[cfg(target_arch = "x86_64")]
+unsafe fn clone3(
+    arguments: &libc::clone_args,
+    main: extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+) -> i64 {
+    let result;
+    // SAFETY: the caller's promise. In the parent this changes nothing but the registers that are
+    // named; the child never comes out of it.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r9",
+            "call r8",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 => result,
+            in("rdi") ptr::from_ref(arguments),
+            in("rsi") size_of::<libc::clone_args>(),
+            in("r8") main,
+            in("r9") argument,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    result
+}
+
+/// As above.
+///
+/// # Safety
+///
+/// As above.
+#[cfg(target_arch = "aarch64")]
+unsafe fn clone3(
+    arguments: &libc::clone_args,
+    main: extern "C" fn(*mut c_void) -> c_int,
+    argument: *mut c_void,
+) -> i64 {
+    let result;
+    // SAFETY: as above.
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            "cbnz x0, 2f",
+            "mov x29, xzr",
+            "mov x0, x10",
+            "blr x9",
+            "brk 1",
+            "2:",
+            inlateout("x0") ptr::from_ref(arguments) => result,
+            in("x1") size_of::<libc::clone_args>(),
+            in("x8") libc::SYS_clone3,
+            in("x9") main,
+            in("x10") argument,
+        );
+    }
+    result
 }
 
 fn dumpable() -> c_int {
@@ -286,8 +427,10 @@ fn set_mask(mask: &Mask, before: Option<&mut Mask>) {
 extern "C" fn child(shared: *mut c_void) -> c_int {
     let shared = shared.cast::<Shared<'_>>();
     // SAFETY: `spawn` passes a pointer to its local variable and waits.
-    let plan = unsafe { (*shared).plan };
-    let step = prepare(plan).err().unwrap_or_else(|| execute(plan));
+    let (plan, joins_unified) = unsafe { ((*shared).plan, (*shared).joins_unified) };
+    let step = prepare(plan, joins_unified)
+        .err()
+        .unwrap_or_else(|| execute(plan));
     // SAFETY: as above; `Failed` needs no drop, so overwriting None frees nothing.
     unsafe {
         ptr::write_volatile(
@@ -302,8 +445,14 @@ extern "C" fn child(shared: *mut c_void) -> c_int {
     127
 }
 
-fn prepare(plan: &Plan) -> Result<(), Step> {
-    for group in &plan.groups {
+fn prepare(plan: &Plan, joins_unified: bool) -> Result<(), Step> {
+    let unified = plan
+        .groups
+        .unified
+        .iter()
+        .map(|(_, procs)| procs)
+        .filter(|_| joins_unified);
+    for group in plan.groups.tasks.iter().chain(unified) {
         sys(
             libc::SYS_write,
             &[group.as_raw_fd() as c_long, c"0".as_ptr() as c_long, 1],
@@ -639,6 +788,21 @@ mod tests {
             ..plan(c"/bin/sh", &[c"sh"])
         });
         assert_eq!(failed.unwrap_err().step, Step::Folder);
+    }
+
+    #[test]
+    fn a_group_that_is_none_is_told() {
+        let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let failed = spawn(&Plan {
+            groups: Doors {
+                tasks: Vec::new(),
+                unified: Some((null(), null())),
+            },
+            ..plan(c"/bin/true", &[c"true"])
+        });
+        // Neither born in it nor able to join it.
+        let step = failed.unwrap_err().step;
+        assert!(step == Step::Clone || step == Step::Group, "{step:?}");
     }
 
     #[test]

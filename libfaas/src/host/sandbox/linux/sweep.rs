@@ -113,13 +113,20 @@ impl Table {
     }
 }
 
-/// `pid (name) state ppid pgrp session …`; the name may contain anything, so count from its end.
-fn parse_stat(stat: &[u8]) -> Option<Entry> {
+/// `pid (name) state ppid pgrp session …`, from the state on; the name may contain anything, so count
+/// from its end.
+fn stat_fields(stat: &[u8]) -> Option<Vec<&str>> {
     let after = stat.iter().rposition(|&b| b == b')')? + 1;
-    let fields: Vec<&str> = std::str::from_utf8(&stat[after..])
-        .ok()?
-        .split_ascii_whitespace()
-        .collect();
+    Some(
+        std::str::from_utf8(&stat[after..])
+            .ok()?
+            .split_ascii_whitespace()
+            .collect(),
+    )
+}
+
+fn parse_stat(stat: &[u8]) -> Option<Entry> {
+    let fields = stat_fields(stat)?;
     Some(Entry {
         zombie: *fields.first()? == "Z",
         parent: fields.get(1)?.parse().ok()?,
@@ -130,9 +137,24 @@ fn parse_stat(stat: &[u8]) -> Option<Entry> {
 }
 
 fn has_tmpdir(pid: i32, tmpdir: &str) -> bool {
+    const LOOKS: usize = 2000;
     let wanted = [b"TMPDIR=", tmpdir.as_bytes()].concat();
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|env| env.split(|&b| b == 0).any(|v| v == wanted))
+    for _ in 0..LOOKS {
+        let env = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        if !env.is_empty() || !is_executing(pid) {
+            return env.split(|&b| b == 0).any(|v| v == wanted);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    false
+}
+
+/// Whether it is about to execute a program: then it has no environment yet, not even an empty one.
+fn is_executing(pid: i32) -> bool {
+    const END_OF_ENVIRONMENT: usize = 48;
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = stat_fields(&stat).unwrap_or_default();
+    fields.first() != Some(&"Z") && fields.get(END_OF_ENVIRONMENT) == Some(&"0")
 }
 
 /// Kills what an instance has, once. True if it had nothing.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
@@ -31,8 +31,14 @@ pub(super) trait Watched: Send + Sync {
 pub(super) struct Watch {
     number: u64,
     looked_at: bool,
-    /// Closing it takes it from the watcher's list.
-    _alarm: Option<OwnedFd>,
+}
+
+/// A descriptor that the kernel writes to when memory runs out in a control group; it outlives the
+/// instances that use the group, one after the other.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    number: u64,
+    fd: OwnedFd,
 }
 
 struct Watcher {
@@ -52,22 +58,36 @@ struct Entries {
 /// The wake-up's number among the alarms.
 const WAKE: u64 = 0;
 
-/// Waits for the alarm.
-pub(super) fn alarm(fd: OwnedFd, watched: Weak<dyn Watched>) -> io::Result<Watch> {
-    let watcher = watcher()?;
-    let number = watcher.next.fetch_add(1, Ordering::Relaxed);
-    watcher.lock().alarms.insert(number, watched);
-    epoll::add(
-        &watcher.epoll,
-        &fd,
-        epoll::EventData::new_u64(number),
-        epoll::EventFlags::IN,
-    )?;
-    Ok(Watch {
-        number,
-        looked_at: false,
-        _alarm: Some(fd),
-    })
+impl Alarm {
+    pub(super) fn new() -> io::Result<Alarm> {
+        let watcher = watcher()?;
+        let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let number = watcher.next.fetch_add(1, Ordering::Relaxed);
+        epoll::add(
+            &watcher.epoll,
+            &fd,
+            epoll::EventData::new_u64(number),
+            epoll::EventFlags::IN | epoll::EventFlags::ET,
+        )?;
+        Ok(Alarm { number, fd })
+    }
+
+    /// Tells this one when it is raised.
+    pub(super) fn watch(&self, watched: Weak<dyn Watched>) -> Watch {
+        if let Ok(watcher) = watcher() {
+            watcher.lock().alarms.insert(self.number, watched);
+        }
+        Watch {
+            number: self.number,
+            looked_at: false,
+        }
+    }
+}
+
+impl AsFd for Alarm {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 /// Looks at it again and again.
@@ -79,7 +99,6 @@ pub(super) fn look(watched: Weak<dyn Watched>) -> io::Result<Watch> {
     Ok(Watch {
         number,
         looked_at: true,
-        _alarm: None,
     })
 }
 
