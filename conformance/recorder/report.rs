@@ -150,7 +150,8 @@ fn session() -> Value {
     json!({ "leader": pid == sid, "group-leader": pid == group, "pid": pid, "terminal": terminal })
 }
 
-/// The command lines of the processes that can be seen.
+/// The programs of the processes that can be seen. Not their arguments: those are nobody's business,
+/// and would end up in a report.
 fn processes() -> Value {
     let Ok(entries) = fs::read_dir("/proc") else {
         return json!([]);
@@ -163,7 +164,8 @@ fn processes() -> Value {
         })
         .map(|entry| {
             let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            Value::from(String::from_utf8_lossy(&line).replace('\0', " "))
+            let program = line.split(|byte| *byte == 0).next().unwrap_or_default();
+            Value::from(String::from_utf8_lossy(program))
         })
         .collect()
 }

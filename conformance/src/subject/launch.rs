@@ -25,6 +25,10 @@ pub struct Stage {
     pub cwd: PathBuf,
     /// What its manifest adds to the environment.
     pub env: BTreeMap<String, String>,
+    /// Whether it is started as `nohup` and a careless parent would: with a signal ignored, another
+    /// one blocked, core dumps on, and a umask that lets others read. What of that reaches a
+    /// function of it, the runtime has let through.
+    pub careless: bool,
 }
 
 impl Stage {
@@ -52,6 +56,7 @@ impl Stage {
             program,
             cwd,
             env,
+            careless: false,
         })
     }
 }
@@ -104,11 +109,36 @@ pub fn spawn(
         .env("HOME", tmp);
     command.envs(&stage.env).envs(env).env("TMPDIR", tmp);
     command.stdin(stdin).stdout(stdout).stderr(Stdio::piped());
-    // SAFETY: `setsid` is async-signal-safe and touches no memory of the parent.
+    let careless = stage.careless;
+    // SAFETY: `setsid` and what `be_careless` calls are async-signal-safe and touch no memory of the
+    // parent.
     unsafe {
-        command.pre_exec(|| rustix::process::setsid().map(drop).map_err(io::Error::from));
+        command.pre_exec(move || {
+            if careless {
+                be_careless();
+            }
+            rustix::process::setsid().map(drop).map_err(io::Error::from)
+        });
     }
     command.spawn()
+}
+
+/// See [`Stage::careless`].
+fn be_careless() {
+    // SAFETY: all of these are async-signal-safe; zeroes are a value of the plain structures, which
+    // live as long as the calls. None can fail in a way that matters.
+    unsafe {
+        libc::signal(libc::SIGHUP, libc::SIG_IGN);
+        let mut mask: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut mask);
+        libc::sigaddset(&mut mask, libc::SIGUSR1);
+        libc::sigprocmask(libc::SIG_BLOCK, &mask, std::ptr::null_mut());
+        let mut core: libc::rlimit = std::mem::zeroed();
+        libc::getrlimit(libc::RLIMIT_CORE, &mut core);
+        core.rlim_cur = core.rlim_max;
+        libc::setrlimit(libc::RLIMIT_CORE, &core);
+        libc::umask(0o022);
+    }
 }
 
 /// A kernel pipe: what to read from, what to write to.
