@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 
 /// Where a server listens or is found: `HOST:PORT`, or `unix:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub struct Bounds {
     /// From the beginning of a connection or the end of a request to the end of the next one's
     /// headers.
     pub headers: Duration,
+    /// How long it may take none of an answer.
+    pub stalls: Duration,
 }
 
 /// How long an idle connection may still bring the request that is on its way when the end comes.
@@ -220,6 +223,9 @@ async fn connection<H, F>(
             Ok::<_, Infallible>(response)
         }
     });
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(bounds.stalls));
+    let stream = Box::pin(stream);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.headers)
@@ -253,6 +259,7 @@ mod tests {
     const BOUNDS: Bounds = Bounds {
         connections: 8,
         headers: Duration::from_millis(300),
+        stalls: Duration::from_millis(300),
     };
 
     /// A server that answers each request after `delay`, on a thread of its own.
@@ -274,9 +281,12 @@ mod tests {
                     panic!("TCP");
                 };
                 tell.send(*address).unwrap();
-                let handler = move |_| async move {
+                let handler = move |request: Request<Incoming>| async move {
                     tokio::time::sleep(delay).await;
-                    Response::new(Bytes::from_static(b"done"))
+                    match request.uri().path() {
+                        "/large" => Response::new(Bytes::from(vec![0; 64 << 20])),
+                        _ => Response::new(Bytes::from_static(b"done")),
+                    }
                 };
                 listener.serve(bounds, closing, handler).await;
             });
@@ -326,6 +336,34 @@ mod tests {
             answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
             "{answer}"
         );
+        assert!(start.elapsed() < Duration::from_secs(5));
+        stop.send(true).unwrap();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn clients_that_do_not_read_are_not_waited_for() {
+        let (address, stop, thread) = server(BOUNDS, Duration::ZERO);
+        let mut stalled = TcpStream::connect(address).unwrap();
+        stalled
+            .write_all(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        stalled.peek(&mut [0]).unwrap();
+        stop.send(true).unwrap();
+        // It ends although the client has not gone.
+        thread.join().unwrap();
+        drop(stalled);
+    }
+
+    #[test]
+    fn idle_connections_are_closed() {
+        let (address, stop, thread) = server(BOUNDS, Duration::ZERO);
+        let fresh = TcpStream::connect(address).unwrap();
+        let mut used = TcpStream::connect(address).unwrap();
+        used.write_all(REQUEST).unwrap();
+        let start = Instant::now();
+        assert_eq!(rest(fresh), "");
+        assert!(rest(used).ends_with("done"));
         assert!(start.elapsed() < Duration::from_secs(5));
         stop.send(true).unwrap();
         thread.join().unwrap();

@@ -44,6 +44,7 @@ impl Endpoint {
         let bounds = Bounds {
             connections: 1024,
             headers: Duration::from_secs(30),
+            stalls: Duration::from_secs(30),
         };
         tokio::spawn(listener.serve(bounds, closing, move |request| {
             let gateway = Arc::clone(&gateway);

@@ -53,6 +53,8 @@ use crate::log::{Form, Log, Record, Severity};
 const ADMINS: usize = 32;
 /// From the beginning of a connection to the end of a request's headers.
 const HEADERS: Duration = Duration::from_secs(30);
+/// How long a client may take none of an answer.
+const STALLS: Duration = Duration::from_secs(30);
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +150,6 @@ pub async fn serve(args: ServeArgs, log: Log) -> Result<(), ServeError> {
     };
 
     let functions = log.clone();
-    let longest = args.host.timeout + args.host.cancel_grace;
     let host = Host::new(HostOptions {
         settings,
         scale: Scale {
@@ -180,6 +181,7 @@ pub async fn serve(args: ServeArgs, log: Log) -> Result<(), ServeError> {
     let bounds = Bounds {
         connections: ADMINS,
         headers: HEADERS,
+        stalls: STALLS,
     };
     let admins = tokio::spawn(admin_listener.serve(bounds, admin_closing, move |request| {
         let admin = Arc::clone(&admin);
@@ -208,6 +210,7 @@ pub async fn serve(args: ServeArgs, log: Log) -> Result<(), ServeError> {
     let bounds = Bounds {
         connections: args.max_connections,
         headers: HEADERS,
+        stalls: STALLS,
     };
     let mut gateway = tokio::spawn(listener.serve(bounds, closing, move |request| {
         let gateway = Arc::clone(&gateway);
@@ -228,8 +231,9 @@ pub async fn serve(args: ServeArgs, log: Log) -> Result<(), ServeError> {
     following.abort();
     catalog.stop();
     let ended = async {
-        // A client that does not read its answer is waited for as long as a call may take.
-        if timeout(longest + HEADERS, &mut gateway).await.is_err() {
+        // A client that reads its answer byte by byte is waited for as long as a call may take.
+        let longest = (args.host.timeout + args.host.cancel_grace) * host.options().retry.attempts;
+        if timeout(longest + STALLS, &mut gateway).await.is_err() {
             gateway.abort();
             log.put(&Record::new(
                 Severity::Warn,
