@@ -145,7 +145,7 @@ fn what_was_removed_is_gone_and_not_found() {
     driver.call(1, "who", json!({}));
     let pid = driver.answer(1).0[0]["pid"].as_i64().unwrap() as i32;
     driver.call(2, "fsi.driver.remove", json!({}));
-    assert_eq!(driver.answer(2), (vec![], json!({})));
+    assert_eq!(driver.answer(2), (vec![json!({})], json!({})));
     assert!(!is_alive(pid));
     driver.call(3, "who", json!({}));
     assert_eq!(driver.answer(3).1["code"], "NOT_FOUND");
