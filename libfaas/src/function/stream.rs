@@ -2,12 +2,13 @@
 //!
 //! Threads take turns. One of them reads; when what it has read starts a call, it leaves the
 //! reading to another one and runs the handler itself. So no call changes threads before its
-//! handler starts, and reading never waits for a handler: there is one thread more than calls may
-//! run at once.
+//! handler starts, and reading never waits for a handler, or but for a moment: there is one thread
+//! more than calls may run at once.
 
 mod output;
 mod port;
 mod reader;
+mod seat;
 mod wake;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use crate::{Code, Encoding, Environment, Status};
 use output::Output;
 use port::{Signal, StreamPort};
 use reader::{Reader, Turn};
+use seat::Seat;
 pub(super) use wake::Wake;
 
 /// What the driver has to know.
@@ -79,7 +81,7 @@ pub(super) fn serve(
             paused: false,
             exit: None,
         }),
-        reader: Mutex::new(reader),
+        seat: Seat::new(reader, settings.concurrency),
         output,
         wake,
         over,
@@ -100,9 +102,9 @@ pub(super) fn serve(
 /// How long after SIGTERM the process waits for its last messages to be taken. A host gives it 5 s.
 const TERMINATION: Duration = Duration::from_secs(2);
 
-/// What the threads share. Locks are taken in the order of these fields: reader, output, state.
+/// What the threads share. Locks are taken in the order of these fields: seat, output, state.
 struct Shared {
-    reader: Mutex<Reader>,
+    seat: Seat,
     output: Output,
     state: Mutex<State>,
     /// For whoever reads.
@@ -128,12 +130,15 @@ struct State {
 impl Shared {
     /// Takes turns until the process may end.
     fn work(self: &Arc<Self>) {
-        while let Some(job) = self.next_job() {
+        let mut returns = false;
+        while let Some(job) = self.next_job(returns) {
             self.run(job);
+            returns = true;
         }
     }
 
-    fn next_job(self: &Arc<Self>) -> Option<Job> {
+    /// The next call to run; `returns` from the one before.
+    fn next_job(self: &Arc<Self>, returns: bool) -> Option<Job> {
         {
             let mut state = self.state();
             if let Some(job) = state.session.start_next() {
@@ -141,7 +146,7 @@ impl Shared {
             }
             state.idle += 1;
         }
-        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reader = self.seat.take(returns);
         self.state().idle -= 1;
         match reader.lead(self) {
             Turn::Run(job) => {
@@ -150,6 +155,8 @@ impl Shared {
                 if state.idle == 0 && state.threads <= self.settings.concurrency {
                     self.add_thread(&mut state);
                 }
+                drop(state);
+                reader.run_handler();
                 Some(job)
             }
             Turn::Exit(exit) => {

@@ -50,6 +50,13 @@ impl StreamPort {
     /// Waits until `look` finds something.
     fn wait<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
         let mut state = self.shared.state();
+        if let Some(found) = look(&mut state) {
+            return found;
+        }
+        drop(state);
+        // What is waited for has to be read by somebody.
+        self.shared.seat.free();
+        state = self.shared.state();
         loop {
             match look(&mut state) {
                 Some(found) => return found,
