@@ -2,6 +2,7 @@
 
 use std::future::pending;
 
+use jiff::Timestamp;
 use libfaas::host::{Assembly, CallInput, CallOutput, Host, Part};
 use libfaas::{Code, Context, Event, Status};
 
@@ -24,6 +25,7 @@ pub async fn invoke(
     context: Context,
     events: Vec<Event>,
 ) -> Result<Vec<Event>, Status> {
+    let context = bounded(host, tenant, name, context);
     let (input, output) = host.call(tenant, name, context)?.split();
     let sent = async {
         // Dropped before the results are there, it would cancel the call.
@@ -36,6 +38,20 @@ pub async fn invoke(
         results = collect(output) => results,
         never = sent => never,
     }
+}
+
+/// The function's time limit is that of one attempt; here it is the deadline of the whole call too,
+/// so that a caller does not wait for several.
+fn bounded(host: &Host, tenant: &str, name: &str, mut context: Context) -> Context {
+    let limit = host
+        .look(tenant, name)
+        .and_then(|state| state.revision.bounds.timeout);
+    if let Some(limit) = limit.and_then(|limit| i64::try_from(limit.as_millis()).ok()) {
+        let latest = Timestamp::now().as_millisecond().saturating_add(limit);
+        let deadline = context.deadline_ms.unwrap_or(latest).min(latest);
+        context.deadline_ms = Some(deadline);
+    }
+    context
 }
 
 async fn send(mut input: CallInput, events: Vec<Event>) -> CallInput {

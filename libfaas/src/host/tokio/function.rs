@@ -479,10 +479,11 @@ impl Tenure {
                 None => deployment.pool.gone(self.instance, now),
             }
         }
-        if let Some(status) = failed {
-            self.function
-                .proven(&mut inner, self.deployment, Err(status), now);
-        }
+        // Nobody waits for ever for how a revision begins, whatever became of its first instance.
+        let unborn = || Status::new(Code::Unavailable, "the instance ended before it was ready");
+        let outcome = Err(failed.unwrap_or_else(unborn));
+        self.function
+            .proven(&mut inner, self.deployment, outcome, now);
         self.function.settle(&mut inner);
         drop(inner);
         let unavailable = || Status::new(Code::Unavailable, "the instance ended");

@@ -32,8 +32,6 @@ struct State {
     context: Context,
     /// When the caller's time is up.
     deadline: Option<Instant>,
-    /// When the time of the attempt that runs is up.
-    attempt_deadline: Option<Instant>,
     /// Attempts that have begun.
     attempts: u32,
     input: Pieces,
@@ -127,7 +125,6 @@ impl Invocation {
         let state = State {
             context,
             deadline,
-            attempt_deadline: None,
             attempts: 0,
             input: Pieces::default(),
             input_ended: false,
@@ -261,7 +258,6 @@ impl Invocation {
         state.attempts += 1;
         let timeout = timeout.and_then(|timeout| now.checked_add(timeout));
         let deadline = earlier(state.deadline, timeout);
-        state.attempt_deadline = deadline;
         state.place = Place::Running(Arc::clone(port));
         let mut context = state.context.clone();
         context.attempt = state
@@ -322,34 +318,18 @@ impl Invocation {
         state.stalled
     }
 
+    /// Whether an attempt that ended like this is followed by another one.
+    pub(super) fn may_be_retried(&self, status: &Status, retry: &Retry) -> bool {
+        self.state().pause(status, retry, Instant::now()).is_some()
+    }
+
     /// An attempt has ended: what follows.
     pub(super) fn attempt_ended(&self, status: Status, retry: &Retry, now: Instant) -> After {
         let mut state = self.state();
-        if state.cancelled.is_some() || state.passed_on || !state.input_ended {
-            return After::Over(status);
-        }
-        let overdue = state
-            .attempt_deadline
-            .is_some_and(|deadline| deadline <= now);
-        if !status.retryable() || overdue || state.attempts >= retry.attempts {
-            return After::Over(status);
-        }
-        let doubled = retry
-            .pause
-            .saturating_mul(1 << (state.attempts - 1).min(16));
-        let pause = status.retry_after().unwrap_or(doubled);
-        let begins = now.checked_add(pause);
-        if begins.is_none()
-            || state
-                .deadline
-                .is_some_and(|deadline| begins >= Some(deadline))
-        {
-            return After::Over(status);
-        }
-        let Some(kept) = &state.kept else {
+        let Some(pause) = state.pause(&status, retry, now) else {
             return After::Over(status);
         };
-        state.input = kept.clone();
+        state.input = state.kept.clone().unwrap_or_default();
         state.place = Place::Pausing;
         After::Again(pause)
     }
@@ -409,6 +389,25 @@ impl Invocation {
 }
 
 impl State {
+    /// The pause before another attempt, if there may be one.
+    fn pause(&self, status: &Status, retry: &Retry, now: Instant) -> Option<Duration> {
+        let complete = self.input_ended && self.kept.is_some();
+        if self.cancelled.is_some() || self.passed_on || !complete {
+            return None;
+        }
+        if !status.retryable() || self.attempts >= retry.attempts {
+            return None;
+        }
+        let doubled = retry
+            .pause
+            .saturating_mul(1 << self.attempts.saturating_sub(1).min(16));
+        let pause = status.retry_after().unwrap_or(doubled);
+        let begins = now.checked_add(pause)?;
+        self.deadline
+            .is_none_or(|deadline| begins < deadline)
+            .then_some(pause)
+    }
+
     fn takes_input(&self) -> bool {
         let over = matches!(self.place, Place::Over) || self.cancelled.is_some();
         over || self.input.bytes < AHEAD

@@ -19,9 +19,8 @@ pub struct HostOptions {
 }
 
 /// When a call is tried again: where its status allows it (`status-retry`), nothing of its output
-/// has been passed on (`retry-not-after-output`), and its input is complete and was kept.
-///
-/// A call that ran into its deadline is not tried again: its time is what ran out.
+/// has been passed on (`retry-not-after-output`), its input is complete and was kept, and the
+/// caller's own deadline leaves time. The function's time limit is that of each attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// Attempts at one call, the first one too. Default 3.

@@ -182,6 +182,8 @@ impl Shot<'_> {
             Running::new(instance, one, self.tenure, &self.context).map_err(failed)?;
         self.attend(&mut running).await;
         let death = running.death().await;
+        // What was killed is dead before another attempt may begin (`retry-after-certainty`).
+        ending::await_death(&mut running.processes).await;
         let Running {
             sandbox,
             processes,

@@ -10,7 +10,7 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::super::descriptor::{Descriptor, Watched, next_end, read, write};
 use super::super::function::Tenure;
-use super::super::invocation::Serving;
+use super::super::invocation::{Invocation, Serving};
 use super::ending;
 use super::stderr::Stderr;
 
@@ -80,6 +80,10 @@ struct Live<'a> {
     was_ready: bool,
     /// No further call may be opened.
     retired: bool,
+    /// The pool has asked it to go.
+    unwanted: bool,
+    /// Calls that are to be tried again once this instance is certainly dead.
+    again: Vec<(Serving, Status)>,
     /// A stage has gone before the last one said hello: by then the others have to have followed.
     unravelled_by: Option<Instant>,
     /// Why it is to be killed.
@@ -145,6 +149,8 @@ impl<'a> Live<'a> {
             drained: false,
             was_ready: false,
             retired: false,
+            unwanted: false,
+            again: Vec::new(),
             unravelled_by: None,
             over: None,
             tenure,
@@ -210,6 +216,7 @@ impl<'a> Live<'a> {
         for ticket in wishes.touched {
             self.look_at(ticket);
         }
+        self.unwanted = wishes.drain;
         if wishes.drain && self.ladder == Ladder::Up {
             self.ladder = Ladder::Drain {
                 since: Instant::now(),
@@ -390,9 +397,19 @@ impl<'a> Live<'a> {
         }
         self.tenure.finished();
         let status = entry.overruled.unwrap_or(status);
-        self.tenure
-            .function
-            .attempt_over(entry.invocation.take(), status);
+        self.attempt_over(entry.invocation.take(), status);
+    }
+
+    /// An attempt has ended. Where the function has not said so itself, another one has to wait until
+    /// the process is dead (`retry-after-certainty`).
+    fn attempt_over(&mut self, invocation: Arc<Invocation>, status: Status) {
+        let retry = &self.tenure.function.core.options.retry;
+        let certain = !self.session.is_over() && !self.retired;
+        if !certain && invocation.may_be_retried(&status, retry) {
+            self.again.push((Serving::new(invocation), status));
+        } else {
+            self.tenure.function.attempt_over(invocation, status);
+        }
     }
 
     /// A caller does not take its output. Alone on its instance it holds the function back, through
@@ -513,19 +530,15 @@ impl<'a> Live<'a> {
         let unavailable = || Status::new(Code::Unavailable, "the instance was killed");
         for (_, entry) in std::mem::take(&mut self.calls) {
             self.tenure.finished();
-            self.tenure
-                .function
-                .attempt_over(entry.invocation.take(), unavailable());
+            self.attempt_over(entry.invocation.take(), unavailable());
         }
-        let failed = !self.was_ready && !status.is_ok() && self.ladder == Ladder::Up;
+        let failed = !self.was_ready && !status.is_ok() && !self.unwanted;
         let pending = std::mem::take(&mut self.pending);
         if failed {
             // They were sent to a function that could not begin.
             let opened = self.tenure.port.take().opened.into_iter().map(Serving::new);
             for invocation in pending.into_iter().chain(opened) {
-                self.tenure
-                    .function
-                    .attempt_over(invocation.take(), status.clone());
+                self.attempt_over(invocation.take(), status.clone());
             }
             self.tenure.leave(Some(status));
         } else {
@@ -538,6 +551,10 @@ impl<'a> Live<'a> {
         }
         self.stdin = None;
         self.stdout = None;
+        ending::await_death(&mut self.processes).await;
+        for (invocation, status) in std::mem::take(&mut self.again) {
+            self.tenure.function.attempt_over(invocation.take(), status);
+        }
         ending::bury(self.sandbox, self.processes, self.stderr).await;
     }
 }

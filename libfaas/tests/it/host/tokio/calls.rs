@@ -67,7 +67,7 @@ async fn who_does_not_heed_a_cancel_is_killed_once_its_other_calls_are_over() {
 }
 
 #[tokio::test]
-async fn a_deadline_ends_a_call_and_is_no_reason_to_try_again() {
+async fn a_deadline_ends_a_call_and_its_instance() {
     let host = host(options(), "limits: {timeout: 300ms}").await;
     let begun = Instant::now();
     let (mut call, pid) = hanging(&host, "{\"stubborn\":true}").await;
@@ -78,8 +78,12 @@ async fn a_deadline_ends_a_call_and_is_no_reason_to_try_again() {
         "deadline and grace"
     );
     gone(pid).await;
+    // Another attempt has the limit to itself, but not before the first one is dead.
     let state = host.look("t", "f").unwrap();
-    assert_eq!(state.counters.retries, 0);
+    assert_eq!(state.counters.retries, 0, "an event had been passed on");
+    let deaf = unary(&host, "deaf", "{}").await;
+    assert_eq!(code(&deaf), Code::DeadlineExceeded);
+    assert_eq!(host.look("t", "f").unwrap().counters.retries, 2);
 
     let past = Context {
         deadline_ms: Some(1),

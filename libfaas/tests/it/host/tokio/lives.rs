@@ -29,6 +29,16 @@ async fn a_failed_initialisation_is_what_calls_end_with() {
 }
 
 #[tokio::test]
+async fn one_that_reads_nothing_before_it_fails_has_failed_too() {
+    // The host's hello is not taken: writing it fails before anything else is known.
+    let yaml = "{fsi: \"1.0\", name: f, command: [sh, -c, 'exec <&-; sleep 0.1; exit 78'], modes: [stream]}";
+    let host = Host::new(options()).unwrap();
+    let manifest = Manifest::from_yaml(yaml).unwrap();
+    let deployed = within(host.deploy("t", manifest, folder())).await.unwrap();
+    assert_eq!(deployed.status.code, Code::FailedPrecondition);
+}
+
+#[tokio::test]
 async fn a_call_that_comes_while_the_first_instance_starts_waits() {
     let host = Host::new(options()).unwrap();
     let deploying = host.deploy("t", manifest("f", "env: {INIT: slow}"), folder());
