@@ -155,9 +155,12 @@ pub(crate) async fn call_until(
             Ok(Err(wrong)) => tally.violation(format!("{what}: {wrong}")),
             Ok(Ok(status)) => {
                 tally.count(&what, status.code.name());
-                // Killed before its hello: by the table of exit statuses (`death-before-hello`).
-                let unborn = status.code == Code::Internal && status.message.contains("signal 9");
-                if !wish.ends.contains(&status.code) && !unborn {
+                // Killed before its hello: by the table of exit statuses (`death-before-hello`); killed
+                // inside a message: malformed, as a cut message is.
+                let killed = ["signal 9", "encoding-truncated"];
+                let killed = killed.iter().any(|one| status.message.contains(one));
+                let unlucky = status.code == Code::Internal && killed;
+                if !wish.ends.contains(&status.code) && !unlucky {
                     tally.violation(format!("{what} ended with {status}"));
                 }
             }
