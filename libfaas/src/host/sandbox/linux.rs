@@ -75,7 +75,7 @@ struct Shared {
 /// What I2 has in addition.
 struct MultiTenant {
     blueprint: Blueprint,
-    filters: Vec<Arc<filter::Program>>,
+    filter: Option<Arc<filter::Program>>,
 }
 
 impl fmt::Debug for Shared {
@@ -281,9 +281,7 @@ impl Sandbox {
                 (Some(_), true) => Capabilities::Drop,
                 (Some(_), false) => Capabilities::LeaveOne,
             },
-            filters: multi_tenant
-                .map(|i2| i2.filters.clone())
-                .unwrap_or_default(),
+            filter: multi_tenant.and_then(|i2| i2.filter.clone()),
             ..Plan::default()
         })
     }
@@ -332,9 +330,8 @@ impl MultiTenant {
             host_network: network == Network::OutboundTcp || !measures.has(Measure::NetworkNone),
             measures,
         };
-        let filters = filter::programs(network, measures)
-            .map_err(|e| SandboxError::step("compile a system call filter", e))?;
-        Ok((Some(MultiTenant { blueprint, filters }), dir.flatten()))
+        let filter = filter::program(network, measures);
+        Ok((Some(MultiTenant { blueprint, filter }), dir.flatten()))
     }
 }
 

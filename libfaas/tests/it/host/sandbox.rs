@@ -1,6 +1,8 @@
 //! Sandboxes, from inside: small programs that look around, and that try what they must not.
 
 #[cfg(target_os = "linux")]
+mod cycles;
+#[cfg(target_os = "linux")]
 mod escape;
 #[cfg(target_os = "linux")]
 mod hygiene;

@@ -1,22 +1,17 @@
-//! The system calls that a function at I2 is refused, as seccomp programs.
+//! The system calls that a function at I2 is refused, as a seccomp program.
 //!
 //! Refused means an error that a program can handle. Everything else is allowed: what a function
 //! must not do with it is prevented by what it can see and by the user that it runs as.
 
-use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
-
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition,
-    SeccompFilter, SeccompRule,
-};
 
 use super::super::{Measure, Measures};
 use crate::Network;
 
-/// A seccomp program, as the kernel takes it.
-pub(super) type Program = Vec<libc::sock_filter>;
+mod program;
+
+use program::{Condition, Rules, Verdict};
+pub(super) use program::{Program, SUPPORTED};
 
 /// Mounting, tracing, BPF, key rings, what administers the machine, and interfaces to the kernel
 /// that programs can do without and that have been the way out of many a sandbox.
@@ -94,160 +89,103 @@ const NAMESPACES: [libc::c_int; 7] = [
 ];
 
 /// The last system call that was looked at for this list. The kernel answers "no such call" for
-/// what it doesn't know, and so do we for what we don't.
+/// what it doesn't know, and so do we for what we don't, and for the second numbering that x86 has
+/// for the same calls.
 const LAST_KNOWN: libc::c_long = 466;
 
-/// The programs for a function with this network.
-pub(super) fn programs(network: Network, measures: Measures) -> io::Result<Vec<Arc<Program>>> {
-    let mut rules = BTreeMap::new();
-    let mut programs = Vec::new();
+/// The program for a function with this network; None if everything is left out.
+pub(super) fn program(network: Network, measures: Measures) -> Option<Arc<Program>> {
+    let mut rules = Rules::new();
     if measures.has(Measure::SystemCalls) {
-        programs.push(Arc::new(unknown_calls()));
-        general(&mut rules)?;
+        general(&mut rules);
     }
     match network {
-        Network::None if measures.has(Measure::NetworkNone) => no_network(&mut rules)?,
+        Network::None if measures.has(Measure::NetworkNone) => no_network(&mut rules),
         Network::None => {}
-        Network::OutboundTcp => outbound(&mut rules, measures)?,
+        Network::OutboundTcp => outbound(&mut rules, measures),
     }
-    if !rules.is_empty() {
-        programs.push(Arc::new(compile(rules)?));
-    }
-    Ok(programs)
+    let last = if measures.has(Measure::SystemCalls) {
+        LAST_KNOWN
+    } else {
+        i64::from(u32::MAX)
+    };
+    (!rules.is_empty()).then(|| Arc::new(program::compile(&rules, last)))
 }
 
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
-
-fn general(rules: &mut Rules) -> io::Result<()> {
-    rules.extend(REFUSED.iter().map(|&call| (call, Vec::new())));
+fn general(rules: &mut Rules) {
+    rules.extend(REFUSED.iter().map(|&call| (call, Verdict::Refused)));
+    // Its flags stand in memory, where no filter can see them. libc then uses `clone`.
+    rules.insert(libc::SYS_clone3, Verdict::NoSuchCall);
     for flag in NAMESPACES {
         // The first argument of clone on all architectures that we support.
-        refuse(
-            rules,
-            libc::SYS_clone,
-            &[(0, Op::MaskedEq(flag as u64), flag as u64)],
-        )?;
+        let flag = flag as u32;
+        refuse(rules, libc::SYS_clone, [Condition::Masked(0, flag, flag)]);
     }
     // Typing into the terminal that the host was started from.
-    const TIOCSTI: u64 = 0x5412;
-    const TIOCLINUX: u64 = 0x541c;
+    const TIOCSTI: u32 = 0x5412;
+    const TIOCLINUX: u32 = 0x541c;
     for request in [TIOCSTI, TIOCLINUX] {
-        refuse(rules, libc::SYS_ioctl, &[(1, Op::Eq, request)])?;
+        refuse(rules, libc::SYS_ioctl, [Condition::Is(1, request)]);
     }
-    Ok(())
 }
 
 /// Sockets to other processes of the instance, and no others.
-fn no_network(rules: &mut Rules) -> io::Result<()> {
+fn no_network(rules: &mut Rules) {
     refuse(
         rules,
         libc::SYS_socket,
-        &[(0, Op::Ne, libc::AF_UNIX as u64)],
-    )
+        [Condition::IsNot(0, libc::AF_UNIX as u32)],
+    );
 }
 
 /// TCP that the function opens. It is in the host's network, so sockets that have names there
 /// without being files, abstract ones, are not for it.
-fn outbound(rules: &mut Rules, measures: Measures) -> io::Result<()> {
+fn outbound(rules: &mut Rules, measures: Measures) {
+    use Condition::{Is, IsNot, Masked};
     if measures.has(Measure::TcpOnly) {
-        let (inet, inet6) = (libc::AF_INET as u64, libc::AF_INET6 as u64);
-        let (any, tcp) = (0, libc::IPPROTO_TCP as u64);
-        refuse(
-            rules,
-            libc::SYS_socket,
-            &[(0, Op::Ne, inet), (0, Op::Ne, inet6)],
-        )?;
-        refuse(
-            rules,
-            libc::SYS_socket,
-            &[(2, Op::Ne, any), (2, Op::Ne, tcp)],
-        )?;
-        const KIND: u64 = 0xf;
-        for kind in (0..=KIND).filter(|&kind| kind != libc::SOCK_STREAM as u64) {
-            refuse(rules, libc::SYS_socket, &[(1, Op::MaskedEq(KIND), kind)])?;
+        let (inet, inet6) = (libc::AF_INET as u32, libc::AF_INET6 as u32);
+        let (any, tcp) = (0, libc::IPPROTO_TCP as u32);
+        refuse(rules, libc::SYS_socket, [IsNot(0, inet), IsNot(0, inet6)]);
+        refuse(rules, libc::SYS_socket, [IsNot(2, any), IsNot(2, tcp)]);
+        const KIND: u32 = 0xf;
+        for kind in (0..=KIND).filter(|&kind| kind != libc::SOCK_STREAM as u32) {
+            refuse(rules, libc::SYS_socket, [Masked(1, KIND, kind)]);
         }
         // Data with the first packet, which connects without `connect`.
-        let fast = libc::MSG_FASTOPEN as u64;
-        for (call, flags) in [
+        let fast = libc::MSG_FASTOPEN as u32;
+        let calls = [
             (libc::SYS_sendto, 3),
             (libc::SYS_sendmsg, 2),
             (libc::SYS_sendmmsg, 3),
-        ] {
-            refuse(rules, call, &[(flags, Op::MaskedEq(fast), fast)])?;
+        ];
+        for (call, flags) in calls {
+            refuse(rules, call, [Masked(flags, fast, fast)]);
         }
     }
     if measures.has(Measure::PrivateAddresses) {
         // Routes that the sender lays down, by which packets would go elsewhere first.
-        const IPV6_2292RTHDR: u64 = 5;
-        let (ip, ip6) = (libc::IPPROTO_IP as u64, libc::IPPROTO_IPV6 as u64);
-        for (level, option) in [
-            (ip, libc::IP_OPTIONS as u64),
-            (ip6, libc::IPV6_RTHDR as u64),
+        const IPV6_2292RTHDR: u32 = 5;
+        let (ip, ip6) = (libc::IPPROTO_IP as u32, libc::IPPROTO_IPV6 as u32);
+        let options = [
+            (ip, libc::IP_OPTIONS as u32),
+            (ip6, libc::IPV6_RTHDR as u32),
             (ip6, IPV6_2292RTHDR),
-        ] {
-            refuse(
-                rules,
-                libc::SYS_setsockopt,
-                &[(1, Op::Eq, level), (2, Op::Eq, option)],
-            )?;
+        ];
+        for (level, option) in options {
+            refuse(rules, libc::SYS_setsockopt, [Is(1, level), Is(2, option)]);
         }
     }
     if measures.has(Measure::Listen) {
-        rules.insert(libc::SYS_listen, Vec::new());
+        rules.insert(libc::SYS_listen, Verdict::Refused);
     }
-    Ok(())
 }
 
-/// Refuses the call if all conditions hold: argument, comparison, value.
-fn refuse(rules: &mut Rules, call: libc::c_long, conditions: &[(u8, Op, u64)]) -> io::Result<()> {
-    let conditions = conditions.iter().map(|(argument, op, value)| {
-        SeccompCondition::new(*argument, Len::Dword, op.clone(), *value)
-    });
-    let conditions = conditions
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(io::Error::other)?;
-    let rule = SeccompRule::new(conditions).map_err(io::Error::other)?;
-    rules.entry(call).or_default().push(rule);
-    Ok(())
-}
-
-fn compile(rules: Rules) -> io::Result<Program> {
-    let architecture = std::env::consts::ARCH
-        .try_into()
-        .map_err(io::Error::other)?;
-    let error = SeccompAction::Errno(libc::EPERM as u32);
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, error, architecture);
-    let program: BpfProgram = filter
-        .and_then(TryInto::try_into)
-        .map_err(io::Error::other)?;
-    let convert = |i: seccompiler::sock_filter| libc::sock_filter {
-        code: i.code,
-        jt: i.jt,
-        jf: i.jf,
-        k: i.k,
-    };
-    Ok(program.into_iter().map(convert).collect())
-}
-
-/// "No such call" for calls that are newer than this list, for the second numbering that x86 has
-/// for the same calls, and for `clone3`, whose flags stand in memory where no filter can see them:
-/// libc then uses `clone`.
-fn unknown_calls() -> Program {
-    let no_such_call = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
-    let statement = |code, k| libc::sock_filter {
-        code,
-        jt: 0,
-        jf: 0,
-        k,
-    };
-    let jump = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
-    let (load, compare_eq, compare_gt, answer) = (0x20, 0x15, 0x25, 0x06);
-    vec![
-        // The number is the first field of `seccomp_data`.
-        statement(load, 0),
-        jump(compare_gt, LAST_KNOWN as u32, 1, 0),
-        jump(compare_eq, libc::SYS_clone3 as u32, 0, 1),
-        statement(answer, no_such_call),
-        statement(answer, libc::SECCOMP_RET_ALLOW),
-    ]
+/// Refuses the call if all conditions hold.
+fn refuse(rules: &mut Rules, call: libc::c_long, conditions: impl Into<Vec<Condition>>) {
+    let verdict = rules
+        .entry(call)
+        .or_insert_with(|| Verdict::RefusedIf(Vec::new()));
+    if let Verdict::RefusedIf(any) = verdict {
+        any.push(conditions.into());
+    }
 }

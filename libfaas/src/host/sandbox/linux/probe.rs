@@ -4,11 +4,10 @@ use std::io;
 
 use rustix::process::geteuid;
 
-use super::super::{Means, Measures, Missing};
+use super::super::{Means, Missing};
 use super::cgroup::{Controller, Hierarchies};
 use super::outbound::Programs;
 use super::{filter, init, namespace, userns};
-use crate::Network;
 use crate::host::Level;
 
 /// I1, and how.
@@ -78,21 +77,15 @@ pub(super) fn multi_tenant() -> Result<Means, Missing> {
             "run the host in a control group that is delegated to it (systemd-run --scope -p Delegate=yes)",
         ));
     }
-    if !init::EXISTS {
+    if !(init::EXISTS && filter::SUPPORTED) {
         return Err(missing(
             format!(
-                "there is no program for process 1 on {}",
+                "the programs that process 1 runs and that filters system calls are not there for {}",
                 std::env::consts::ARCH
             ),
             "run the host on x86-64 or 64-bit ARM",
         ));
     }
-    filter::programs(Network::None, Measures::default()).map_err(|error| {
-        missing(
-            format!("system calls can't be filtered: {error}"),
-            "use a kernel with seccomp",
-        )
-    })?;
     try_namespaces().map_err(|error| {
         missing(
             format!("namespaces can't be made and left again: {error}"),

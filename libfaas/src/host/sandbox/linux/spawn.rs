@@ -48,8 +48,8 @@ pub(super) struct Plan {
     pub(super) dies_with_thread: bool,
     /// Descriptors beyond 2: close all, or leave 3.
     pub(super) descriptors: bool,
-    /// Seccomp programs.
-    pub(super) filters: Vec<Arc<Vec<libc::sock_filter>>>,
+    /// A seccomp program.
+    pub(super) filter: Option<Arc<Vec<libc::sock_filter>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Default for Plan {
             signals: Signals::Default,
             dies_with_thread: false,
             descriptors: true,
-            filters: Vec::new(),
+            filter: None,
         }
     }
 }
@@ -496,8 +496,8 @@ fn prepare(plan: &Plan, joins_unified: bool) -> Result<(), Step> {
     if plan.no_new_privileges {
         prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, Step::NoNewPrivileges)?;
     } else {
-        // Without it only the superuser may install them.
-        filters(plan)?;
+        // Without it only the superuser may install it.
+        filter(plan)?;
     }
     identity(plan)?;
     if plan.dies_with_thread {
@@ -514,13 +514,13 @@ fn prepare(plan: &Plan, joins_unified: bool) -> Result<(), Step> {
     }
     descriptors(plan)?;
     if plan.no_new_privileges {
-        filters(plan)?;
+        filter(plan)?;
     }
     Ok(())
 }
 
-fn filters(plan: &Plan) -> Result<(), Step> {
-    plan.filters.iter().try_for_each(|filter| install(filter))
+fn filter(plan: &Plan) -> Result<(), Step> {
+    plan.filter.iter().try_for_each(|filter| install(filter))
 }
 
 fn signals(wanted: Signals) -> Result<(), Step> {

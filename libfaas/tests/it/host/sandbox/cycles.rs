@@ -1,0 +1,142 @@
+//! Thousands of starts and kills leave nothing behind. A few of them in every run, all on request:
+//! `cargo test -p libfaas --features host --test it cycles -- --ignored`.
+
+use std::fs;
+use std::path::Path;
+
+use libfaas::host::{Instance, Level, Sandbox};
+
+use super::Run;
+
+/// Children that have ended and were not reaped, and processes that still run.
+fn children() -> usize {
+    let me = std::process::id().to_string();
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let stats = processes.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+    let parent = |stat: &String| {
+        stat.rsplit_once(") ")?
+            .1
+            .split(' ')
+            .nth(1)
+            .map(str::to_owned)
+    };
+    stats
+        .filter(|stat| parent(stat).as_deref() == Some(me.as_str()))
+        .count()
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn resident_kib() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// In a process of its own, so that no other test's children and descriptors are counted.
+fn cycles(level: Level, count: usize) {
+    if let Err(missing) = Sandbox::probe(level) {
+        eprintln!("skipped: {missing}");
+        return;
+    }
+    let name = format!("host::sandbox::cycles::alone_{level}");
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command
+        .args([name.as_str(), "--exact", "--ignored", "--nocapture"])
+        .env("FAAS_TEST_CYCLES", count.to_string());
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn alone(level: Level) {
+    // Whoever asks for all that is ignored gets it by the tests below.
+    let Ok(count) = std::env::var("FAAS_TEST_CYCLES") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let run = Run::at(level);
+    let cycle = |n: usize| {
+        let Instance {
+            mut processes,
+            sandbox,
+            ..
+        } = run.start(folder.path(), &["sleep", "600"]).unwrap();
+        let tmpdir = sandbox.tmpdir().to_owned();
+        match n % 3 {
+            // Killed by the sandbox's end, by hand before it, or by hand and waited for.
+            0 => {}
+            1 => sandbox.kill(),
+            _ => {
+                sandbox.kill();
+                processes[0].wait().unwrap();
+            }
+        }
+        drop(sandbox);
+        if level < Level::MultiTenant {
+            assert!(!Path::new(&tmpdir).exists());
+        }
+    };
+    (0..50).for_each(cycle);
+    let before = (descriptors(), children(), resident_kib());
+    (0..count.parse().unwrap()).for_each(cycle);
+    let after = (descriptors(), children(), resident_kib());
+    assert_eq!(
+        (before.0, before.1),
+        (after.0, after.1),
+        "descriptors and children, before and after"
+    );
+    assert_eq!(after.1, 0, "children");
+    assert!(
+        after.2 < before.2 + 2048,
+        "memory grew from {} KiB to {} KiB",
+        before.2,
+        after.2
+    );
+    println!("{count} cycles at {level}: {after:?} descriptors, children, KiB resident");
+}
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+#[allow(non_snake_case)]
+fn alone_none() {
+    alone(Level::None);
+}
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+#[allow(non_snake_case)]
+fn alone_I1() {
+    alone(Level::Hygiene);
+}
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+#[allow(non_snake_case)]
+fn alone_I2() {
+    alone(Level::MultiTenant);
+}
+
+#[test]
+fn a_few_leave_nothing_behind() {
+    for level in [Level::None, Level::Hygiene, Level::MultiTenant] {
+        cycles(level, 50);
+    }
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn ten_thousand_leave_nothing_behind() {
+    cycles(Level::None, 1000);
+    cycles(Level::Hygiene, 10_000);
+    cycles(Level::MultiTenant, 2000);
+}
