@@ -16,6 +16,13 @@ use crate::error::{Error, Result};
 use crate::lure::Lures;
 use crate::target::Target;
 
+/// The tenants of a case; calls that name none are for the first.
+const TENANTS: [&str; 4] = ["main", "north", "south", "unlucky"];
+
+fn tenant(name: &str, mark: &str) -> String {
+    format!("{name}-{mark}")
+}
+
 /// The recorder's file beside every manifest.
 const RECORDER: &str = "faas-recorder";
 
@@ -166,7 +173,14 @@ fn manifest(function: &Function, target: Target, mark: &str) -> Value {
     let command = |stage: &Function, number: usize| {
         let mut words = vec![format!("./{RECORDER}"), format!("--mark={mark}")];
         words.extend((number > 0).then(|| format!("--stage={number}")));
-        words.extend(stage.init.as_ref().map(|init| format!("--init={init}")));
+        let init = stage.init.as_ref().map(|init| {
+            let mut text = init.to_string();
+            for name in TENANTS {
+                text = text.replace(&format!("$tenant:{name}"), &tenant(name, mark));
+            }
+            format!("--init={text}")
+        });
+        words.extend(init);
         words.extend(stage.arguments.iter().cloned());
         words
     };
@@ -222,7 +236,16 @@ impl Deployment {
 
     /// What the driver's environment has beyond the contract's: something that a function must not see.
     pub fn environment(&self) -> BTreeMap<String, String> {
-        [("FSI_SUITE_CANARY".to_owned(), self.mark.clone())].into()
+        [
+            ("FSI_SUITE_CANARY".to_owned(), self.mark.clone()),
+            ("FAAS_TENANT".to_owned(), self.tenant("main")),
+        ]
+        .into()
+    }
+
+    /// The name of a tenant, which no other case has: one runtime may serve all of them at once.
+    pub fn tenant(&self, name: &str) -> String {
+        tenant(name, &self.mark)
     }
 
     /// What the placeholders of a case stand for.
@@ -239,6 +262,9 @@ impl Deployment {
                 folder,
                 path(manifest.parent().expect("it lies in a folder")),
             );
+        }
+        for name in TENANTS {
+            facts.insert(format!("tenant:{name}"), self.tenant(name).into());
         }
         facts.insert("mark".to_owned(), self.mark.clone().into());
         facts

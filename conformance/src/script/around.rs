@@ -279,7 +279,7 @@ impl Script<'_> {
         let given = self.claim.runtime.as_ref().and_then(|r| r.http.clone());
         if let Some(template) = given {
             return Ok(template
-                .replace("{tenant}", "conformance")
+                .replace("{tenant}", &self.deployment()?.tenant("main"))
                 .replace("{function}", "recorder"));
         }
         if let Some(url) = &self.around.url {
