@@ -9,13 +9,19 @@ for option in ("--url", "--deploy", "--remove"):
     parser.add_argument(option, default="")
 parser.add_argument("manifest")
 options = parser.parse_args()
-lock, calls, deployed = threading.RLock(), {}, {}
+lock, calls, deployed, home = threading.RLock(), {}, {}, os.environ.get("FAAS_TENANT", "default")
 
 class Failed(Exception): ...                # the code and the message of a status
 
+def loads(text):                            # as text a number keeps the digits that floating point would lose
+    return json.loads(text, parse_float=lambda digits: "\0" + digits)
+
+def dumps(value):
+    return re.sub(r'"\\u0000([^"]*)"', r"\1", json.dumps(value))
+
 def write(message):
     with lock:
-        print(json.dumps(message), flush=True)
+        print(dumps(message), flush=True)
 
 def fill(text, tenant):
     name = re.search(r'\bname"?\s*:\s*"?([a-z0-9-]+)', open(options.manifest).read())
@@ -41,8 +47,7 @@ def for_driver(event, tenant):
     what, data = event["type"].removeprefix("fsi.driver."), {}
     if what == "update" and options.deploy:
         options.manifest = event["data"]["manifest"]
-        told = deployed[tenant] = run(options.deploy, tenant)
-        what, data = "updated", {"state": told.get("state", "ready"), "revision": told.get("revision", "")}
+        what, data = "updated", {"state": "ready", **run(options.deploy, tenant)}
     elif what == "remove" and options.remove:
         run(options.remove, tenant)
         what = "removed"
@@ -59,16 +64,14 @@ def over_http(call, tenant):
     if "deadlineMs" in context:
         headers["fsi-timeout-ms"] = str(max(1, int(context["deadlineMs"] - time.time() * 1000)))
     call["connection"] = connection = http.client.HTTPConnection(url.netloc, timeout=300)
-    connection.request("POST", url.path, json.dumps(call["events"]), headers)
+    connection.request("POST", url.path, dumps(call["events"]), headers)
     answer = connection.getresponse()
-    body = answer.read()
     if answer.status >= 300:
         raise Failed(answer.headers.get("fsi-status", "UNKNOWN"), "HTTP status %d" % answer.status)
-    results = json.loads(body or "[]")
+    results = loads(answer.read() or "[]")
     return results if isinstance(results, list) else [results]
 
-def attempt(job, *arguments):
-    """What the job gives, and the status of its end."""
+def attempt(job, *arguments):               # what the job gives, and the status of its end
     try:
         return job(*arguments), {}
     except Failed as failed:
@@ -104,9 +107,8 @@ def step(message):
         call["thread"] = threading.Thread(target=serve, args=(number, call))
         call["thread"].start()
 
-home = os.environ.get("FAAS_TENANT", "default")
 for line in sys.stdin:
-    step(json.loads(line))
+    step(loads(line))
 for call in calls.values():
     "thread" in call and call["thread"].join()
 for tenant in deployed if options.remove else ():

@@ -238,6 +238,9 @@ impl Script<'_> {
     }
 
     fn request(&mut self, http: &Http) -> Outcome<Request> {
+        // Before the driver's hello there may be no function.
+        let deadline = self.deadline(Duration::ZERO)?;
+        self.until(deadline, |r| r.incoming.spoke_of(0) || r.finished)?;
         let mut url = self.url()?;
         if let Some(path) = &http.path {
             let host = url.find("://").map_or(0, |at| at + 3);
