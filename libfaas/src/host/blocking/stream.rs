@@ -17,8 +17,6 @@ pub(super) struct Running {
     killed: Option<Status>,
     /// When stdout was last looked at.
     seen: Instant,
-    /// Something was written after stdout was last looked at.
-    fresh: bool,
     /// Parts of the call that is open.
     parts: VecDeque<(u64, Part)>,
 }
@@ -33,7 +31,6 @@ impl Running {
             hello: None,
             killed: None,
             seen: Instant::now(),
-            fresh: false,
             parts: VecDeque::new(),
         })
     }
@@ -69,7 +66,6 @@ impl Running {
     pub(super) fn send(&mut self, call: u64, part: Part) {
         self.session.send(call, part);
         self.write();
-        self.fresh = true;
         while !self.session.outgoing().is_empty() && self.killed.is_none() {
             self.turn(None);
         }
@@ -86,15 +82,7 @@ impl Running {
             if let Some(status) = &self.killed {
                 return Part::end(status.clone());
             }
-            if std::mem::take(&mut self.fresh) {
-                // Who answers at once has answered when it is this thread's turn again: then nobody
-                // need wait, which costs more than the answer.
-                rustix::thread::sched_yield();
-                self.read(Instant::now());
-                self.look();
-            } else {
-                self.turn(None);
-            }
+            self.turn(None);
         }
     }
 
