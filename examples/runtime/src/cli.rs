@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use libfaas::host::{HostOptions, LogSink, Retry, Scale, Settings};
 use libfaas::{Encoding, Mode};
 
+use crate::fault::{Faulty, Shim};
 use crate::host_args::HostArgs;
 use crate::log::{Form, Log, Record};
 use crate::ps::PsArgs;
@@ -63,6 +64,9 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Shows the functions of a running `serve`.
     Ps(PsArgs),
+    /// Stands between a host and a function, for `run --fault`.
+    #[command(hide = true)]
+    FaultShim(Shim),
 }
 
 /// Options of `run`.
@@ -74,6 +78,9 @@ pub struct Run {
     /// How it is run.
     #[command(flatten)]
     pub common: Common,
+    /// What it does wrong.
+    #[command(flatten)]
+    pub faulty: Faulty,
 }
 
 /// Options of `invoke`.

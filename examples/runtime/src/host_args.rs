@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use libfaas::host::{Level, Means, Missing, Sandbox, Settings};
+use libfaas::host::{Level, Means, Missing, Sandbox, Settings, Times};
 
 /// How functions are isolated, and how long each step of their lives may take.
 #[derive(Args, Clone, Debug)]
@@ -50,6 +50,8 @@ pub struct Claim {
     pub level: Level,
     /// What keeps its promises.
     pub means: Means,
+    /// What the steps of an instance's life may take.
+    pub times: Times,
     /// Higher levels that this machine does not allow, and why.
     pub missing: Vec<Missing>,
 }
@@ -72,7 +74,7 @@ impl HostArgs {
     ///
     /// A level was asked for by its name, and this machine does not allow it.
     pub fn settings(&self) -> Result<(Settings, Claim), Missing> {
-        let claim = match self.isolation {
+        let mut claim = match self.isolation {
             Isolation::None => claim(&[Level::None])?,
             Isolation::I1 => claim(&[Level::Hygiene])?,
             Isolation::I2 => claim(&[Level::MultiTenant])?,
@@ -87,6 +89,7 @@ impl HostArgs {
         settings.times.cancel_grace = self.cancel_grace;
         settings.times.drain = self.drain;
         settings.times.term_grace = self.sigterm_grace;
+        claim.times = settings.times;
         settings.ceilings.timeout = Some(self.timeout);
         Ok((settings, claim))
     }
@@ -101,6 +104,7 @@ fn claim(levels: &[Level]) -> Result<Claim, Missing> {
                 return Ok(Claim {
                     level,
                     means,
+                    times: Times::default(),
                     missing,
                 });
             }

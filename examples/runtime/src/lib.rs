@@ -1,6 +1,7 @@
 //! The reference runtime: a host of [`libfaas::host`] with a command line and an HTTP gateway.
 
 pub mod cli;
+pub mod fault;
 pub mod host_args;
 pub mod invoke;
 pub mod log;

@@ -12,5 +12,6 @@ fn main() -> ExitCode {
         Command::Pipe(pipe) => faas_runtime::pipe::run(&pipe),
         Command::Serve(args) => faas_runtime::serve::run(*args),
         Command::Ps(args) => faas_runtime::ps::run(&args),
+        Command::FaultShim(args) => faas_runtime::fault::shim(&args),
     }
 }

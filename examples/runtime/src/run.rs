@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 
 use crate::cli::{Common, Run};
+use crate::fault;
 use crate::host_args::Claim;
 use crate::log::{Log, Record, Severity};
 use driver::Driver;
@@ -24,6 +25,9 @@ const HASTE: Duration = Duration::from_secs(2);
 
 /// Runs the command.
 pub fn run(args: &Run) -> ExitCode {
+    if let Some(exit) = fault::begin(args) {
+        return exit;
+    }
     let path = args.manifest.clone();
     serve(&args.common, move || load(&path))
 }
@@ -100,23 +104,32 @@ pub(crate) fn host(
     for missing in &claim.missing {
         log.put(&Record::new(Severity::Warn, missing.to_string()));
     }
-    let host = Host::new(common.host_options(settings, log)).map_err(refuse)?;
+    let mut options = common.host_options(settings, log);
+    fault::options(&mut options);
+    let host = Host::new(options).map_err(refuse)?;
     Ok((host, claim))
 }
 
 /// A manifest and the folder that it is in.
 pub(crate) fn load(path: &Path) -> Result<(Manifest, PathBuf), Status> {
+    if let Some(otherwise) = fault::load(path) {
+        return otherwise;
+    }
     let manifest = Manifest::from_path(path)
         .map_err(|error| Status::new(Code::FailedPrecondition, error.to_string()))?;
+    Ok((manifest, folder(path)?))
+}
+
+/// The folder that a file is in.
+pub(crate) fn folder(path: &Path) -> Result<PathBuf, Status> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    let folder = folder.canonicalize().map_err(|error| {
+    folder.canonicalize().map_err(|error| {
         let message = format!("the folder of {}: {error}", path.display());
         Status::new(Code::FailedPrecondition, message)
-    })?;
-    Ok((manifest, folder))
+    })
 }
 
 /// Every function is drained; in haste once SIGTERM has come.

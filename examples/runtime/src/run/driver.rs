@@ -85,7 +85,7 @@ impl Driver {
             ("means".to_owned(), claim.means.0.clone()),
             ("encodings".to_owned(), encodings.join(",")),
         ]);
-        let (times, usual) = (settings.times, Times::default());
+        let (times, usual) = (claim.times, Times::default());
         for (name, time, usual) in [
             ("init-ms", times.init, usual.init),
             ("cancel-grace-ms", times.cancel_grace, usual.cancel_grace),

@@ -308,7 +308,11 @@ impl MultiTenant {
         } else {
             ""
         };
-        let user = tenant::user(tenant);
+        let user = if measures.has(Measure::Superuser) {
+            tenant::user(tenant)
+        } else {
+            0
+        };
         let network = revision.manifest.network;
         if network == Network::OutboundTcp {
             probe::outbound().map_err(SandboxError::Refused)?;

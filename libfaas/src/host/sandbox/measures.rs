@@ -29,10 +29,14 @@ pub enum Measure {
     Pids,
     /// `isolation-user`. Without it, all tenants share one user.
     User,
-    /// `isolation-capabilities`. Without it, the function keeps an ambient `CAP_CHOWN`.
+    /// `isolation-user`. Without it, that user is the superuser.
+    Superuser,
+    /// `isolation-capabilities`. Without it, the function keeps an ambient `CAP_NET_RAW`.
     Capabilities,
     /// `isolation-files`. Without it, the host's `/etc` is shown.
     Files,
+    /// `isolation-files`. Without it, the host's `/dev` is shown.
+    Devices,
     /// `isolation-read-only`. Without it, the function's folder is writable.
     ReadOnly,
     /// `isolation-tmpdir`. Without it, `TMPDIR` is a folder that the tenant's instances share.
@@ -65,7 +69,7 @@ pub enum Measure {
 
 impl Measure {
     /// All measures.
-    pub const ALL: [Measure; 26] = [
+    pub const ALL: [Measure; 28] = [
         Measure::Descriptors,
         Measure::Blocking,
         Measure::Signals,
@@ -76,8 +80,10 @@ impl Measure {
         Measure::Memory,
         Measure::Pids,
         Measure::User,
+        Measure::Superuser,
         Measure::Capabilities,
         Measure::Files,
+        Measure::Devices,
         Measure::ReadOnly,
         Measure::Tmpdir,
         Measure::TmpdirRemoved,
@@ -107,8 +113,10 @@ impl Measure {
             Measure::Memory => "memory",
             Measure::Pids => "pids",
             Measure::User => "user",
+            Measure::Superuser => "superuser",
             Measure::Capabilities => "capabilities",
             Measure::Files => "files",
+            Measure::Devices => "devices",
             Measure::ReadOnly => "read-only",
             Measure::Tmpdir => "tmpdir",
             Measure::TmpdirRemoved => "tmpdir-removed",

@@ -231,7 +231,7 @@ fn build(wanted: &Wanted, folder: BorrowedFd<'_>, tmpdir: &str) -> io::Result<Ow
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
     mount("faas", STAGE, "tmpfs", MountFlags::NOSUID, c"mode=0755")?;
     system()?;
-    devices()?;
+    devices(wanted)?;
     etc(wanted, tmpdir)?;
     for dir in ["/proc", tmpdir] {
         make_dir(dir)?;
@@ -293,8 +293,11 @@ fn system() -> io::Result<()> {
     Ok(())
 }
 
-fn devices() -> io::Result<()> {
+fn devices(wanted: &Wanted) -> io::Result<()> {
     make_dir("/dev")?;
+    if !wanted.measures.has(Measure::Devices) {
+        return attach(clone_tree(Path::new("/dev"))?.as_fd(), &staged("/dev"));
+    }
     for (name, major, minor) in DEVICES {
         let at = staged("/dev").join(name);
         let mode = Mode::from_raw_mode(0o666);

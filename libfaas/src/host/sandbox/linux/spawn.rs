@@ -576,7 +576,7 @@ struct CapHeader {
     pid: c_int,
 }
 const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
-const CAP_CHOWN: u32 = 0;
+const CAP_NET_RAW: u32 = 13;
 
 fn identity(plan: &Plan) -> Result<(), Step> {
     if plan.capabilities == Capabilities::Drop {
@@ -596,7 +596,7 @@ fn identity(plan: &Plan) -> Result<(), Step> {
         sys(libc::SYS_setresgid, &[group, group, group], Step::Identity)?;
         sys(libc::SYS_setresuid, &[user, user, user], Step::Identity)?;
     }
-    let one = 1 << CAP_CHOWN;
+    let one = 1 << CAP_NET_RAW;
     match plan.capabilities {
         Capabilities::Keep => {}
         Capabilities::Drop => {
@@ -614,7 +614,7 @@ fn identity(plan: &Plan) -> Result<(), Step> {
             prctl(
                 libc::PR_CAP_AMBIENT,
                 raise,
-                CAP_CHOWN as c_long,
+                CAP_NET_RAW as c_long,
                 Step::Capabilities,
             )?;
         }
