@@ -16,6 +16,7 @@ mod oneshot;
 mod part;
 #[cfg(feature = "tokio")]
 mod pool;
+mod relay;
 mod revision;
 mod sandbox;
 pub mod session;

@@ -26,8 +26,11 @@ pub struct Revision {
     pub spec: String,
     /// The mode in which it is run.
     pub mode: Mode,
-    /// The encoding; without meaning in binary mode.
+    /// The encoding in which the host speaks with it; without meaning in binary mode.
     pub encoding: Encoding,
+    /// The encoding of each stage, the first of which is the host's. Between two that differ stands
+    /// a relay (`pipeline-encoding`).
+    pub stage_encodings: Vec<Encoding>,
     /// Whether events may go in pieces, both ways.
     pub chunks: bool,
     /// How many calls one instance takes at once; 1 in binary and structured mode.
@@ -109,19 +112,22 @@ impl Revision {
             );
             return Err(Status::new(Code::FailedPrecondition, message));
         }
-        let encoding = common_encoding(&manifest, settings);
-        let usable = |mode: &&Mode| **mode == Mode::Binary || encoding.is_some();
+        let encodings = encodings(&manifest, settings);
+        let usable = |mode: &&Mode| **mode == Mode::Binary || encodings.is_some();
         let Some(&mode) = manifest.modes.iter().find(usable) else {
             return Err(nothing_in_common(&manifest, settings));
         };
         let stream = mode == Mode::Stream;
+        let stage_encodings =
+            encodings.unwrap_or_else(|| vec![Encoding::Json; manifest.stages().len()]);
         Ok(Revision {
             tenant,
             id,
             folder: folder.into(),
             spec,
             mode,
-            encoding: encoding.unwrap_or(Encoding::Json),
+            encoding: stage_encodings.first().copied().unwrap_or(Encoding::Json),
+            stage_encodings,
             chunks: stream && manifest.has_feature("chunks"),
             concurrency: if stream {
                 usize::from(manifest.concurrency.max(1))
@@ -197,23 +203,28 @@ fn version_in_use(manifest: &Manifest) -> Result<String, Status> {
     }
 }
 
-/// The first encoding that this host and every stage have; the manifest's order goes before the
-/// first stage's.
-fn common_encoding(manifest: &Manifest, settings: &Settings) -> Option<Encoding> {
-    let stages = manifest.stages();
-    let of_stage = |stage: &crate::Stage| match &stage.encodings {
-        Some(own) => own.clone(),
-        None => manifest.encodings.clone(),
-    };
-    let stages: Vec<Vec<Encoding>> = stages.iter().map(of_stage).collect();
+/// The encoding of each stage: the first that this host and all of them have, where the manifest's
+/// order goes before the first stage's. Where there is none, each keeps that of the stage before if
+/// it can, and has the first of its own that this host has otherwise. None if a stage has none.
+fn encodings(manifest: &Manifest, settings: &Settings) -> Option<Vec<Encoding>> {
+    let of_stage = |stage: crate::Stage| stage.encodings.unwrap_or(manifest.encodings.clone());
+    let stages: Vec<Vec<Encoding>> = manifest.stages().into_iter().map(of_stage).collect();
+    let known = |encoding: &&Encoding| settings.encodings.contains(encoding);
     let mut candidates = manifest
         .encodings
         .iter()
-        .chain(stages.first().into_iter().flatten());
-    let common = |encoding: &&Encoding| {
-        settings.encodings.contains(encoding) && stages.iter().all(|stage| stage.contains(encoding))
-    };
-    candidates.find(common).copied()
+        .chain(stages.first().into_iter().flatten())
+        .filter(known);
+    let common = candidates.find(|encoding| stages.iter().all(|stage| stage.contains(encoding)));
+    if let Some(&common) = common {
+        return Some(vec![common; stages.len()]);
+    }
+    let mut chosen: Vec<Encoding> = Vec::new();
+    for stage in &stages {
+        let before = chosen.last().filter(|before| stage.contains(before));
+        chosen.push(*before.or_else(|| stage.iter().find(known))?);
+    }
+    Some(chosen)
 }
 
 fn nothing_in_common(manifest: &Manifest, settings: &Settings) -> Status {
@@ -228,7 +239,7 @@ fn nothing_in_common(manifest: &Manifest, settings: &Settings) -> Status {
         .map(|stage| names(stage.encodings.as_deref().unwrap_or(&manifest.encodings)))
         .collect();
     let message = format!(
-        "{}: expected an encoding that this host ({}) and every stage have, got modes {} and encodings {}; \
+        "{}: expected of every stage an encoding that this host has ({}), got modes {} and encodings {}; \
          offer another encoding (rule manifest-nothing-in-common)",
         manifest.name,
         names(&settings.encodings),

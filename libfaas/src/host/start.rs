@@ -1,11 +1,13 @@
-//! Starts an instance: all stages of a revision, joined by kernel pipes.
+//! Starts an instance: all stages of a revision, joined by kernel pipes, and by relays where two
+//! share no encoding.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use super::relay::{self, Relay};
 use super::{Process, Revision, Sandbox, SandboxError, Settings};
-use crate::{Context, Event, Status};
+use crate::{Context, Event, Mode, Status};
 
 /// A started instance, and the host's ends of its streams. Dropping it kills and reaps everything
 /// that it started.
@@ -25,7 +27,7 @@ pub struct Instance {
 
 /// Starts an instance. `invocation` is the one that it lives for, in binary and structured mode.
 ///
-/// The host keeps no end of the pipes between stages. Its own ends block; setting `O_NONBLOCK` on
+/// The host keeps no end of the pipes between stages, but for a relay's. Its own ends block; setting `O_NONBLOCK` on
 /// them does not reach the function.
 ///
 /// # Errors
@@ -39,24 +41,41 @@ pub fn start(
 ) -> Result<Instance, Status> {
     let sandbox = Sandbox::new(revision, settings)?;
     let vars = revision.variables(settings, sandbox.tmpdir(), invocation)?;
-    start_in(sandbox, revision, &vars)
+    start_in(sandbox, revision, settings, vars)
 }
 
 fn start_in(
     sandbox: Sandbox,
     revision: &Revision,
-    vars: &BTreeMap<String, String>,
+    settings: &Settings,
+    mut vars: BTreeMap<String, String>,
 ) -> Result<Instance, Status> {
     let (mut input, stdin) = pipe()?;
     let (mut processes, mut stderr) = (Vec::new(), Vec::new());
-    for stage in &revision.manifest.stages() {
+    // After the last stage stands the host again.
+    let next = revision.stage_encodings.iter().skip(1);
+    let next = next.chain([&revision.encoding]);
+    let encodings = revision.stage_encodings.iter().zip(next);
+    for (stage, (&own, &next)) in revision.manifest.stages().iter().zip(encodings) {
         let (output, stage_stdout) = pipe()?;
         let (errors, stage_stderr) = pipe()?;
         let stage_stdin = std::mem::replace(&mut input, output);
+        let relayed = revision.mode != Mode::Binary && own != next;
+        let relay_errors = relayed.then(|| stage_stderr.try_clone()).transpose();
+        if revision.mode != Mode::Binary {
+            vars.insert("FAAS_ENCODING".to_owned(), own.name().to_owned());
+        }
         // What was started before dies with the sandbox.
-        let process = sandbox.start(stage, vars, stage_stdin, stage_stdout, stage_stderr)?;
+        let process = sandbox.start(stage, &vars, stage_stdin, stage_stdout, stage_stderr)?;
         processes.push(process);
         stderr.push(errors);
+        let failed = |error| SandboxError::step("start a relay between two stages", error);
+        if let Some(errors) = relay_errors.map_err(failed)? {
+            let (output, relayed) = pipe()?;
+            let stage_stdout = std::mem::replace(&mut input, output);
+            let relay = Relay::new(revision.mode, own, next, settings.max_message_bytes);
+            relay::spawn(relay, stage_stdout, relayed, errors).map_err(failed)?;
+        }
     }
     Ok(Instance {
         processes,
