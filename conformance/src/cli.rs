@@ -8,7 +8,7 @@ use libfaas::{Encoding, Mode};
 
 use crate::report::Format;
 
-/// Judges functions, libraries, codecs and runtimes by the FSI specification, rule by rule.
+/// Judges functions, libraries, codecs, runtimes and adapters by the FSI specification, rule by rule.
 ///
 /// Exit status: 0 conforming, 1 not, 2 could not judge, 64 usage.
 #[derive(Debug, Parser)]
@@ -43,6 +43,13 @@ pub enum Command {
     Runtime(Runtime),
     /// Judges an implementation of the encodings by the test vectors (spec/probe.md, "A codec").
     Codec(Codec),
+    /// Judges an adapter for vendors' events by the fixtures of adapters/ (spec/probe.md, "An adapter").
+    ///
+    /// The crate's own:     faas-conformance adapter -- faas-adapt {source}
+    /// One source:          faas-conformance adapter --source aws.s3 -- ./s3-adapter
+    /// A vendor of yours:   faas-conformance adapter --fixtures DIR -- python3 registry.py
+    #[command(verbatim_doc_comment)]
+    Adapter(Adapter),
     /// Lists the rules, their cases, and what is not tested, with the reasons.
     List(List),
     /// Shows a rule with its cases, or a case with its rules, steps and faults.
@@ -99,6 +106,23 @@ pub struct Codec {
     #[command(flatten)]
     pub run: RunOptions,
     /// The codec's program and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Options of `adapter`.
+#[derive(Debug, Args)]
+pub struct Adapter {
+    /// A source to judge, such as `aws.s3`; all if none is named (repeat for several).
+    #[arg(long, value_name = "NAME")]
+    pub source: Vec<String>,
+    /// Fixtures of another folder, in the form of adapters/README.md.
+    #[arg(long, value_name = "DIR")]
+    pub fixtures: Option<PathBuf>,
+    /// How to run.
+    #[command(flatten)]
+    pub run: RunOptions,
+    /// The adapter's program and its arguments; `{source}` is filled in, `--delivery FILE` and such are added.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }

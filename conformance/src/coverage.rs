@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::case::{Case, untested};
 use crate::error::Result;
+use crate::fixture::fixtures;
 use crate::rule::Rule;
 use crate::vector::{Vector, vectors};
 
@@ -12,15 +13,17 @@ use crate::vector::{Vector, vectors};
 pub struct Coverage {
     cases: BTreeMap<String, Vec<String>>,
     vectors: BTreeMap<String, Vec<Vector>>,
+    fixtures: BTreeMap<String, usize>,
     untested: BTreeMap<String, String>,
 }
 
 impl Coverage {
-    /// By these cases, and the vectors that the binary carries.
+    /// By these cases, and the vectors and fixtures that the binary carries.
     pub fn of(cases: &[Case]) -> Result<Coverage> {
         let mut coverage = Coverage {
             cases: BTreeMap::new(),
             vectors: BTreeMap::new(),
+            fixtures: BTreeMap::new(),
             untested: untested()?,
         };
         for case in cases {
@@ -41,6 +44,11 @@ impl Coverage {
                     .push(vector.clone());
             }
         }
+        for fixture in fixtures()? {
+            for rule in fixture.rules() {
+                *coverage.fixtures.entry(rule).or_default() += 1;
+            }
+        }
         Ok(coverage)
     }
 
@@ -54,6 +62,11 @@ impl Coverage {
         self.vectors.get(rule).map_or(&[], Vec::as_slice)
     }
 
+    /// How many fixtures test a rule.
+    pub fn fixtures(&self, rule: &str) -> usize {
+        self.fixtures.get(rule).copied().unwrap_or(0)
+    }
+
     /// Why a rule is not tested, if the list says.
     pub fn reason(&self, rule: &str) -> Option<&str> {
         self.untested.get(rule).map(String::as_str)
@@ -61,21 +74,26 @@ impl Coverage {
 
     /// Whether anything tests a rule.
     pub fn tests(&self, rule: &Rule) -> bool {
-        !self.cases(&rule.id).is_empty() || !self.vectors(&rule.id).is_empty()
+        !self.cases(&rule.id).is_empty()
+            || !self.vectors(&rule.id).is_empty()
+            || self.fixtures(&rule.id) > 0
     }
 
     /// What tests a rule, in words.
     pub fn words(&self, rule: &Rule) -> String {
-        let vectors = match self.vectors(&rule.id).len() {
+        let counted = |count, what: &str| match count {
             0 => None,
-            1 => Some("1 vector".to_owned()),
-            n => Some(format!("{n} vectors")),
+            1 => Some(format!("1 {what}")),
+            n => Some(format!("{n} {what}s")),
         };
+        let vectors = counted(self.vectors(&rule.id).len(), "vector");
+        let fixtures = counted(self.fixtures(&rule.id), "fixture");
         let tests: Vec<String> = self
             .cases(&rule.id)
             .iter()
             .cloned()
             .chain(vectors)
+            .chain(fixtures)
             .collect();
         match (tests.is_empty(), self.reason(&rule.id)) {
             (false, _) => tests.join(", "),

@@ -1,3 +1,3 @@
-//! What the binary carries: the specification, the cases and the test vectors (see build.rs).
+//! What the binary carries: the specification, the cases, the test vectors and the fixtures (see build.rs).
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

@@ -4,12 +4,14 @@
 //! A run goes: [`cli`] → [`claimed`] (what is judged) → [`runner`] (which cases, in which order) →
 //! [`script`] (one case's steps) on a [`subject`] (its processes) → [`report`].
 
+pub mod adapter;
 pub mod case;
 pub mod claimed;
 pub mod cli;
 pub mod codec;
 pub mod coverage;
 pub mod deploy;
+mod document;
 mod embedded;
 pub mod error;
 pub mod event;
@@ -18,6 +20,7 @@ pub mod expect;
 pub mod explain;
 pub mod fault;
 pub mod finding;
+pub mod fixture;
 mod http;
 pub mod incoming;
 pub mod interrupt;

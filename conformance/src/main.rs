@@ -8,7 +8,7 @@ use faas_conformance::case::Kind;
 use faas_conformance::cli::{Cli, Command};
 use faas_conformance::error::{Error, Result};
 use faas_conformance::subject::{launch, sweep};
-use faas_conformance::{codec, exit, explain, interrupt, judge, list, report, runtime};
+use faas_conformance::{adapter, codec, exit, explain, interrupt, judge, list, report, runtime};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -45,6 +45,7 @@ fn run(command: &Command) -> Result<u8> {
         Command::Sdk(options) => judge::judge(options, Kind::Sdk),
         Command::Runtime(options) => runtime::judge(options),
         Command::Codec(options) => codec::judge(options),
+        Command::Adapter(options) => adapter::judge(options),
         Command::List(options) => {
             list::list(
                 &judge::cases(options.cases.as_deref())?,

@@ -1,5 +1,6 @@
 //! The suite's own tests: one binary, one module per subject.
 
+mod adapter;
 mod codec;
 mod faults;
 mod formats;

@@ -1,0 +1,95 @@
+//! JSON whose digits count: what an adapter passes on is compared as text, not as numbers.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+/// The text of each item of an array.
+pub(crate) fn items(text: &str) -> Result<Vec<String>, String> {
+    let items: Vec<&RawValue> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    Ok(items
+        .into_iter()
+        .map(|item| item.get().to_owned())
+        .collect())
+}
+
+/// The text of each member of an object.
+pub(crate) fn members(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let members: BTreeMap<String, &RawValue> =
+        serde_json::from_str(text).map_err(|e| e.to_string())?;
+    Ok(members
+        .into_iter()
+        .map(|(name, value)| (name, value.get().to_owned()))
+        .collect())
+}
+
+/// The text that stands at a JSON Pointer (RFC 6901).
+pub(crate) fn at(text: &str, pointer: &str) -> Result<String, String> {
+    let mut text = text.to_owned();
+    for token in pointer.split('/').skip(1) {
+        let inside = match text.trim_start().starts_with('[') {
+            true => token
+                .parse()
+                .ok()
+                .and_then(|index: usize| items(&text).ok()?.into_iter().nth(index)),
+            false => members(&text)?.remove(&token.replace("~1", "/").replace("~0", "~")),
+        };
+        text = inside.ok_or_else(|| format!("there is nothing at {pointer}"))?;
+    }
+    Ok(text)
+}
+
+/// A document without the line ends between its values; in JSON they stand nowhere else.
+pub(crate) fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+/// The same value as the same text: members by name, no white space, strings without escapes that
+/// need not be; numbers as they are.
+pub(crate) fn canonical(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    Ok(match text.as_bytes().first() {
+        Some(b'{') => {
+            let mut members = members(text)?.into_iter().map(|(name, value)| {
+                Ok(format!(
+                    "{}:{}",
+                    serde_json::Value::from(name),
+                    canonical(&value)?
+                ))
+            });
+            format!(
+                "{{{}}}",
+                members
+                    .by_ref()
+                    .collect::<Result<Vec<_>, String>>()?
+                    .join(",")
+            )
+        }
+        Some(b'[') => {
+            let items: Result<Vec<_>, String> =
+                items(text)?.iter().map(|item| canonical(item)).collect();
+            format!("[{}]", items?.join(","))
+        }
+        // Half a surrogate pair is no text; it stays as it was written.
+        Some(b'"') => serde_json::from_str::<serde_json::Value>(text)
+            .map_or(text.to_owned(), |value| value.to_string()),
+        _ => text.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_count_and_spelling_does_not() {
+        let same = |a, b| canonical(a).unwrap() == canonical(b).unwrap();
+        assert!(same(
+            r#"{"a":1.10, "b" : ["\u00e9"]}"#,
+            "{\"b\":[\"é\"],\n\"a\":1.10}"
+        ));
+        assert!(!same("1.10", "1.1"));
+        assert!(!same("12345678901234567890", "12345678901234567000"));
+        assert_eq!(at(r#"{"a/b":[1, {"c":2.0}]}"#, "/a~1b/1/c").unwrap(), "2.0");
+    }
+}
