@@ -244,6 +244,8 @@ fn in_path(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn manifest(name: &str, triggers: &str) -> Manifest {
@@ -378,5 +380,27 @@ mod tests {
         assert_eq!(methods("/acme/thumb"), "GET POST");
         assert_eq!(methods("/other/secret"), "POST");
         assert_eq!(methods("/other/nothing"), "");
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_has_one_normal_form(path in "(/|%[0-9a-fA-F]{2}|[ -~]|\\PC){0,20}") {
+            let once = normal(&path).into_owned();
+            prop_assert_eq!(normal(&once), once.as_str());
+            prop_assert!(once.bytes().all(|b| b == b'%' || in_path(b)));
+        }
+
+        /// Whatever stands behind a tenant's name, it is that tenant's function.
+        #[test]
+        fn any_path_stays_below_its_tenant(rest in "(/|\\.\\.|%2[eEfF]|other|secret|thumb|pictures|[ -~]){0,8}", post: bool) {
+            let routes = routes();
+            let path = format!("/acme/{rest}");
+            let found = routes.find(if post { "POST" } else { "GET" }, &path);
+            let kept = match found {
+                Found::Function { tenant, .. } | Found::Tenant(tenant) => tenant == "acme",
+                Found::Methods(_) | Found::Nothing => true,
+            };
+            prop_assert!(kept);
+        }
     }
 }
