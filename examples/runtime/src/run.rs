@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use libfaas::function::Function;
+use libfaas::function::{Exit, Function};
 use libfaas::host::Host;
 use libfaas::{Code, Environment, Manifest, Status};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -49,9 +49,10 @@ pub(crate) fn serve(
     let terminated: Arc<OnceLock<Mutex<Signal>>> = Arc::default();
     let on_sigterm = Arc::clone(&terminated);
     let (init, handler) = (Arc::clone(&driver), Arc::clone(&driver));
+    let last_log = log.clone();
     let (on_init, on_call) = (runtime.handle().clone(), runtime.handle().clone());
     let (common, its_log) = (common.clone(), log.clone());
-    let exit = Function::new()
+    Function::new()
         .producer(concat!("faas-runtime ", env!("CARGO_PKG_VERSION")))
         .init_with_details(move || {
             let (manifest, folder) = load()?;
@@ -67,20 +68,21 @@ pub(crate) fn serve(
                 Ok(details)
             })
         })
+        .at_exit(move |exit| {
+            if let Some(driver) = driver.get() {
+                runtime.block_on(finish(driver, exit, terminated.get()));
+            }
+            // What is still there is killed with the tasks that own it.
+            runtime.shutdown_timeout(HASTE);
+            last_log.close();
+        })
         .serve_calls(move |call| match handler.get() {
             Some(driver) => on_call.block_on(relay::relay(driver, call)),
             None => Err(Status::new(
                 Code::Internal,
                 "a call came before the initialisation",
             )),
-        });
-    if let Some(driver) = driver.get() {
-        runtime.block_on(finish(driver, terminated.get()));
-    }
-    // What is still there is killed with the tasks that own it.
-    runtime.shutdown_timeout(HASTE);
-    log.close();
-    exit
+        })
 }
 
 /// What this process may put into one message, and so the functions behind it.
@@ -132,13 +134,17 @@ pub(crate) fn folder(path: &Path) -> Result<PathBuf, Status> {
     })
 }
 
-/// Every function is drained; in haste once SIGTERM has come.
-async fn finish(driver: &Driver, terminated: Option<&Mutex<Signal>>) {
+/// Every function is drained; in haste once SIGTERM has come, or where nobody reads or writes any
+/// more.
+async fn finish(driver: &Driver, exit: &Exit, terminated: Option<&Mutex<Signal>>) {
     let in_haste = async {
         match terminated {
-            Some(signal) => signal.lock().await.recv().await,
+            _ if *exit != Exit::Done => {}
+            Some(signal) => {
+                signal.lock().await.recv().await;
+            }
             None => std::future::pending().await,
-        };
+        }
         tokio::time::sleep(HASTE).await;
     };
     tokio::select! {

@@ -125,10 +125,13 @@ pub struct Function {
     concurrency: Option<usize>,
     max_event_bytes: Option<usize>,
     init: Option<Box<dyn FnOnce() -> Result<Details, Status> + Send>>,
+    at_exit: Option<AtExit>,
 }
 
 /// What the status of a hello has for programs.
 type Details = BTreeMap<String, String>;
+
+type AtExit = Box<dyn FnOnce(&Exit) + Send>;
 
 type Handler = Arc<dyn Fn(&mut Call) -> Result<(), Status> + Send + Sync>;
 
@@ -189,6 +192,15 @@ impl Function {
         }
     }
 
+    /// What has to be done when nothing more is served, before the process ends, which may be by a
+    /// signal: [`Exit`] says how. Only for functions on the process's own stdio.
+    pub fn at_exit(self, at_exit: impl FnOnce(&Exit) + Send + 'static) -> Self {
+        Function {
+            at_exit: Some(Box::new(at_exit)),
+            ..self
+        }
+    }
+
     /// See [`serve`](fn@serve).
     pub fn serve<R: Into<ResultEvent>>(
         self,
@@ -207,23 +219,20 @@ impl Function {
 
     /// See [`serve_calls`].
     pub fn serve_calls(
-        self,
+        mut self,
         handler: impl Fn(&mut Call) -> Result<(), Status> + Send + Sync + 'static,
     ) -> ExitCode {
+        let at_exit = self.at_exit.take();
         let vars = std::env::vars_os().collect();
-        match guard::move_streams() {
-            Ok(streams) => self
-                .start(
-                    vars,
-                    streams,
-                    stream::Wake::pair_on_sigterm,
-                    Arc::new(handler),
-                )
-                .report(),
-            Err(error) => {
-                Exit::broken("moving stdin and stdout out of the handler's way", error).report()
-            }
+        let wakes = stream::Wake::pair_on_sigterm;
+        let exit = match guard::move_streams() {
+            Ok(streams) => self.start(vars, streams, wakes, Arc::new(handler)),
+            Err(error) => Exit::broken("moving stdin and stdout out of the handler's way", error),
+        };
+        if let Some(at_exit) = at_exit {
+            at_exit(&exit);
         }
+        exit.report()
     }
 
     /// Serves a handler that is a future, on a tokio runtime with its own threads. When a call is

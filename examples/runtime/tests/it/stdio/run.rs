@@ -197,6 +197,30 @@ fn sigterm_ends_everything_within_the_grace() {
 }
 
 #[test]
+fn who_stops_reading_gets_the_same_end() {
+    let folder = folder();
+    let members = json!({"env": {"DRAIN": "never", "TERM": "ignore"}});
+    let manifest = manifest(folder.path(), "f.json", &members);
+    let mut driver = Driver::run(&manifest, &[]);
+    driver.hello();
+    let pid = driver.hang(1);
+    let begun = Instant::now();
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    std::mem::swap(&mut driver.child, &mut child);
+    // Nothing is left that could read: its stdout is closed, stdin is not.
+    let stdin = driver.stdin.take();
+    drop(driver);
+    assert!(!child.wait().unwrap().success());
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    drop(stdin);
+    gone(pid);
+}
+
+#[test]
 fn the_death_of_the_driver_leaves_nothing() {
     let folder = folder();
     let manifest = manifest(folder.path(), "f.json", &json!({}));
