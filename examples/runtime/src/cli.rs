@@ -14,7 +14,8 @@ use crate::serve::ServeArgs;
 
 /// The reference runtime of FSI, the FaaS Stdio Interface.
 ///
-/// Runs functions from their manifests: on stdin and stdout, for a single event, or joined by pipes.
+/// Runs functions from their manifests: on stdin and stdout, for a single event, joined by pipes, or
+/// behind HTTP.
 /// What functions write to stderr, and what the runtime has to say, goes to stderr.
 #[derive(Debug, Parser)]
 #[command(name = "faas-runtime", version, max_term_width = 100)]
@@ -27,7 +28,7 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Runs a function, and is one itself: calls come on stdin and are answered on stdout.
+    /// Runs a function, and is one itself: calls come on stdin and are answered on stdout
     ///
     /// It is started as any function is: FAAS_MODE says how it is spoken to, FAAS_ENCODING in which
     /// encoding, FAAS_CONCURRENCY how many calls it takes at once. With none of them set it reads
@@ -45,7 +46,7 @@ pub enum Command {
     /// Exit status: 0 when the call ended OK, else that of its status (spec/status.md), whose code
     /// and message are on stderr.
     Invoke(Invoke),
-    /// Runs several functions joined by pipes, as one function on stdin and stdout.
+    /// Runs several functions joined by pipes, as one function on stdin and stdout
     ///
     /// The same as a manifest with `pipeline:`. A stage is a manifest, or a command in quotes that
     /// speaks stream mode; events of one go to the next without passing through the runtime:
@@ -53,7 +54,7 @@ pub enum Command {
     ///   faas-runtime pipe clean/function.yaml 'python3 count.py' report/function.yaml
     #[command(verbatim_doc_comment)]
     Pipe(Pipe),
-    /// Serves functions over HTTP and on schedules.
+    /// Serves functions over HTTP and on schedules
     ///
     /// A function is called at /TENANT/NAME. Changed files make a new revision, and no call is lost
     /// over it:
