@@ -88,17 +88,8 @@ fn start_in(
 
 /// What to read from, and what to write to.
 fn pipe() -> Result<(OwnedFd, OwnedFd), Status> {
-    let made = make_pipe().map_err(|error| SandboxError::step("make a pipe", error));
-    Ok(made?)
-}
-
-#[cfg(any(target_os = "linux", target_os = "freebsd"))]
-fn make_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
-fn make_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (read, write) = std::io::pipe()?;
-    Ok((read.into(), write.into()))
+    match io::pipe() {
+        Ok((read, write)) => Ok((read.into(), write.into())),
+        Err(error) => Err(SandboxError::step("make a pipe", error).into()),
+    }
 }

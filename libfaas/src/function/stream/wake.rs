@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::io::{Errno, ioctl_fionbio};
 use signal_hook::consts::SIGTERM;
 
 /// A pipe to be polled, and whether SIGTERM has come.
@@ -37,10 +36,12 @@ impl Wake {
     }
 
     fn new(terminated: &Arc<AtomicBool>) -> io::Result<Self> {
-        let (readable, writable) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let (readable, writable) = io::pipe()?;
+        ioctl_fionbio(&readable, true)?;
+        ioctl_fionbio(&writable, true)?;
         Ok(Wake {
-            readable,
-            writable,
+            readable: readable.into(),
+            writable: writable.into(),
             terminated: Arc::clone(terminated),
         })
     }
