@@ -6,7 +6,7 @@ use libfaas::Event;
 
 use super::functions;
 use crate::draft::Draft;
-use crate::json::{Json, Kind, Value};
+use crate::json::{Json, Value};
 use crate::{About, Adapter, Answer, Delivery, Error, Origin, Outcome, Response, time};
 
 pub(crate) struct EventHub;
@@ -40,27 +40,32 @@ impl Adapter for EventHub {
             return Ok(hub.event(trigger, &number, enqueued, root)?.into());
         }
         let (numbers, times) = (
-            list(metadata, "SequenceNumberArray")?,
-            list(metadata, "EnqueuedTimeUtcArray")?,
+            functions::list(metadata, "SequenceNumberArray")?,
+            functions::list(metadata, "EnqueuedTimeUtcArray")?,
         );
         let (numbers, times) = (
             Json::read(numbers.as_bytes())?,
             Json::read(times.as_bytes())?,
         );
         let count = numbers.root().items().count();
-        let trigger = functions::trigger(delivery, root, |value| length(value) == Some(count))?;
+        let trigger = functions::trigger(delivery, root, |value| {
+            functions::length(value) == Some(count)
+        })?;
         let elements =
             functions::unwrapped(trigger).ok_or_else(|| trigger.wrong("an array of events"))?;
         let elements = Json::read(elements.as_bytes())?;
         let (mut numbers, mut times) = (numbers.root().items(), times.root().items());
         let mut events = Vec::new();
         for (index, element) in elements.root().items().enumerate() {
-            let number = numbers.next().and_then(scalar).ok_or_else(|| {
-                metadata.missing(
-                    &format!("/SequenceNumberArray/{index}"),
-                    "a number for each event",
-                )
-            })?;
+            let number = numbers
+                .next()
+                .and_then(|number| number.scalar(""))
+                .ok_or_else(|| {
+                    metadata.missing(
+                        &format!("/SequenceNumberArray/{index}"),
+                        "a number for each event",
+                    )
+                })?;
             events.push(hub.event(element, &number, times.next(), root)?);
         }
         Ok(events.into())
@@ -113,27 +118,5 @@ impl Hub {
         .time(enqueued.and_then(time::of))
         .json(element)
         .build(root)
-    }
-}
-
-/// An array of the metadata, which the host may have encoded as a string; empty if there is none.
-fn list<'j>(metadata: Value<'j>, name: &str) -> Result<Cow<'j, str>, Error> {
-    match metadata.get(name) {
-        None => Ok(Cow::Borrowed("[]")),
-        Some(value) => functions::unwrapped(value).ok_or_else(|| value.wrong("an array")),
-    }
-}
-
-/// How many items there are, if it is an array or a string that holds one.
-fn length(value: Value<'_>) -> Option<usize> {
-    let array = functions::unwrapped(value)?;
-    let json = Json::read(array.as_bytes()).ok()?;
-    Some(json.root().items().count())
-}
-
-fn scalar(value: Value<'_>) -> Option<Cow<'_, str>> {
-    match value.kind() {
-        Kind::Number => Some(Cow::Borrowed(value.raw())),
-        _ => value.as_str(),
     }
 }

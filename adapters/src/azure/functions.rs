@@ -80,6 +80,21 @@ pub(super) fn unwrapped(value: Value<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
+/// An array of the metadata, which the host may have encoded as a string; empty if there is none.
+pub(super) fn list<'j>(metadata: Value<'j>, name: &str) -> Result<Cow<'j, str>, Error> {
+    match metadata.get(name) {
+        None => Ok(Cow::Borrowed("[]")),
+        Some(value) => unwrapped(value).ok_or_else(|| value.wrong("an array")),
+    }
+}
+
+/// How many items there are, if it is an array or a string that holds one.
+pub(super) fn length(value: Value<'_>) -> Option<usize> {
+    let array = unwrapped(value)?;
+    let json = Json::read(array.as_bytes()).ok()?;
+    Some(json.root().items().count())
+}
+
 /// The response of a custom handler. The host takes anything but 200 for a failed invocation.
 pub(super) fn respond(answers: &[Answer], items: usize) -> Response {
     if let Response::Http { status: 400.., .. } = crate::http::acknowledge(answers, items) {

@@ -1,17 +1,21 @@
 //! Messages of Azure Service Bus.
 
+use libfaas::Event;
+
 use super::functions;
 use crate::draft::Draft;
-use crate::json::Value;
+use crate::json::{Json, Value};
 use crate::{About, Adapter, Answer, Delivery, Error, Origin, Outcome, Response, time};
 
 pub(crate) struct ServiceBus;
+
+const TYPE: &str = "com.microsoft.azure.servicebus.message";
 
 static ABOUT: About = About {
     name: "azure.servicebus",
     title: "Azure Functions: Service Bus trigger",
     origin: Origin::Prescribed,
-    detected_by: Some("`Metadata` has `MessageId` and `DeliveryCount`"),
+    detected_by: Some("`Metadata` has `MessageId` and `DeliveryCount`, or the arrays of these"),
     reply: Some(functions::REPLY),
 };
 
@@ -22,30 +26,77 @@ impl Adapter for ServiceBus {
 
     fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
         functions::has(payload, &["MessageId", "DeliveryCount"])
+            || functions::has(payload, &["MessageIdArray", "DeliveryCountArray"])
     }
 
     fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {
         let json = delivery.json()?;
         let root = json.root();
-        let label = match root.text("/Metadata/Label")? {
+        let metadata = root.need_object("/Metadata")?;
+        if metadata.get("MessageId").is_none() && metadata.get("MessageIdArray").is_some() {
+            return Ok(many(delivery, root, metadata)?.into());
+        }
+        let label = match metadata.text("/Label")? {
             Some(label) => Some(label),
             // Its name since version 5 of the extension.
-            None => root.text("/Metadata/Subject")?,
+            None => metadata.text("/Subject")?,
         };
         let event = Draft::new(
             root.need("/Metadata/MessageId")?,
             functions::source(root)?,
-            "com.microsoft.azure.servicebus.message",
+            TYPE,
         )
         .subject(label)
-        .time(root.at("/Metadata/EnqueuedTimeUtc").and_then(time::of))
-        .extension("partitionkey", root.text("/Metadata/SessionId")?)
+        .time(metadata.get("EnqueuedTimeUtc").and_then(time::of))
+        .extension("partitionkey", metadata.text("/SessionId")?)
         .json(root)
         .build(root)?;
         Ok(event.into())
     }
 
-    fn reply(&self, _: &Delivery, answers: &[Answer]) -> Result<Response, Error> {
-        Ok(functions::respond(answers, 1))
+    fn reply(&self, delivery: &Delivery, answers: &[Answer]) -> Result<Response, Error> {
+        let items = self.events(delivery)?.events.len();
+        Ok(functions::respond(answers, items))
     }
+}
+
+/// The events of a trigger for many messages, whose metadata are arrays.
+fn many(delivery: &Delivery, root: Value<'_>, metadata: Value<'_>) -> Result<Vec<Event>, Error> {
+    let array = |name| functions::list(metadata, name);
+    let labels = match metadata.get("LabelArray") {
+        Some(_) => array("LabelArray")?,
+        None => array("SubjectArray")?,
+    };
+    let (ids, times) = (array("MessageIdArray")?, array("EnqueuedTimeUtcArray")?);
+    let sessions = array("SessionIdArray")?;
+    let (ids, times) = (Json::read(ids.as_bytes())?, Json::read(times.as_bytes())?);
+    let (labels, sessions) = (
+        Json::read(labels.as_bytes())?,
+        Json::read(sessions.as_bytes())?,
+    );
+    let count = ids.root().items().count();
+    let trigger = functions::trigger(delivery, root, |value| {
+        functions::length(value) == Some(count)
+    })?;
+    let messages =
+        functions::unwrapped(trigger).ok_or_else(|| trigger.wrong("an array of messages"))?;
+    let messages = Json::read(messages.as_bytes())?;
+    let source = functions::source(root)?;
+    let (mut ids, mut times) = (ids.root().items(), times.root().items());
+    let (mut labels, mut sessions) = (labels.root().items(), sessions.root().items());
+    let mut events = Vec::with_capacity(count);
+    for (index, message) in messages.root().items().enumerate() {
+        let id = ids.next().and_then(|id| id.scalar("")).ok_or_else(|| {
+            let at = format!("/MessageIdArray/{index}");
+            metadata.missing(&at, "an identifier for each message")
+        })?;
+        let event = Draft::new(id, &source, TYPE)
+            .subject(labels.next().and_then(|label| label.as_str()))
+            .time(times.next().and_then(time::of))
+            .extension("partitionkey", sessions.next().and_then(|id| id.as_str()))
+            .json(message)
+            .build(root)?;
+        events.push(event);
+    }
+    Ok(events)
 }

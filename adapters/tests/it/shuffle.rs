@@ -17,11 +17,12 @@ const VALUES: [&str; 8] = [
 ];
 
 /// Objects that are maps: a member more is a record more, a part of a key, a binding or an attribute.
-const MAPS: [(&str, &str); 5] = [
+const MAPS: [(&str, &str); 6] = [
     ("aws.dynamodb", "Keys"),
     ("aws.kafka", "records"),
     ("azure.eventhub", "Data"),
     ("azure.cosmosdb", "Data"),
+    ("azure.servicebus", "Data"),
     ("cloudevents.event", ""),
 ];
 
