@@ -36,6 +36,7 @@ impl TempDir {
     }
 
     /// Leaves it where it is.
+    #[cfg(target_os = "linux")]
     pub(super) fn keep(&mut self) {
         self.keep = true;
     }
