@@ -6,6 +6,7 @@ mod faults;
 mod formats;
 mod judging;
 mod pages;
+mod runtime;
 mod suite;
 mod tidy;
 mod usage;
