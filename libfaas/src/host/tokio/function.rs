@@ -1,10 +1,15 @@
 //! A function of a tenant: its revisions, and the calls that they serve.
 
+mod clock;
+mod tenure;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
+
+pub(super) use tenure::Tenure;
 
 use super::call::Call;
 use super::handle::{Core, FunctionState};
@@ -67,17 +72,6 @@ struct Deployment {
     outcome: watch::Sender<Option<Result<(), Status>>>,
 }
 
-/// A task of an instance: its function counts it until this is dropped.
-pub(super) struct Tenure {
-    pub(super) function: Arc<Function>,
-    deployment: u64,
-    instance: u64,
-    pub(super) port: Arc<Port>,
-    pub(super) revision: Arc<Revision>,
-    /// The pool knows nothing of it any more.
-    left: bool,
-}
-
 impl Function {
     pub(super) fn new(core: &Arc<Core>, tenant: &str, name: &str) -> Arc<Self> {
         let function = Arc::new(Function {
@@ -88,7 +82,7 @@ impl Function {
             due: Notify::new(),
             less: Notify::new(),
         });
-        core.runtime.spawn(keep_time(Arc::clone(&function)));
+        core.runtime.spawn(clock::keep_time(Arc::clone(&function)));
         function
     }
 
@@ -427,109 +421,6 @@ impl Deployment {
     /// Nothing of it is left, and its outcome is known.
     fn is_done(&self) -> bool {
         self.pool.is_empty() && self.outcome.borrow().is_some()
-    }
-}
-
-impl Tenure {
-    /// A name for its log: the revision and a number.
-    pub(super) fn name(&self) -> String {
-        format!("{}.{}", self.revision.id, self.instance)
-    }
-
-    /// The instance has written its hello.
-    pub(super) fn ready(&self) {
-        let mut inner = self.function.inner();
-        let now = Instant::now();
-        if let Some(deployment) = inner.deployments.get_mut(&self.deployment) {
-            deployment.pool.ready(self.instance, now);
-        }
-        self.function
-            .proven(&mut inner, self.deployment, Ok(()), now);
-        self.function.settle(&mut inner);
-    }
-
-    /// A call of the instance is over, for the pool.
-    pub(super) fn finished(&self) {
-        self.function.tell(self.deployment, |pool, now| {
-            pool.finished(self.instance, now)
-        });
-    }
-
-    /// The instance takes no further calls.
-    pub(super) fn retired(&self) {
-        self.function.tell(self.deployment, |pool, now| {
-            pool.retired(self.instance, now)
-        });
-    }
-
-    /// The instance has ended, or could not be started: the status of an initialisation that
-    /// failed. Its calls are over; those that it was given and has not looked at go back.
-    pub(super) fn leave(&mut self, failed: Option<Status>) {
-        if std::mem::replace(&mut self.left, true) {
-            return;
-        }
-        let mut inner = self.function.inner();
-        let now = Instant::now();
-        if let Some(deployment) = inner.deployments.get_mut(&self.deployment) {
-            deployment.ports.remove(&self.instance);
-            match &failed {
-                Some(status) => deployment
-                    .pool
-                    .failed_to_start(self.instance, status.clone(), now),
-                None => deployment.pool.gone(self.instance, now),
-            }
-        }
-        // Nobody waits for ever for how a revision begins, whatever became of its first instance.
-        let unborn = || Status::new(Code::Unavailable, "the instance ended before it was ready");
-        let outcome = Err(failed.unwrap_or_else(unborn));
-        self.function
-            .proven(&mut inner, self.deployment, outcome, now);
-        self.function.settle(&mut inner);
-        drop(inner);
-        let unavailable = || Status::new(Code::Unavailable, "the instance ended");
-        for invocation in self.port.take().opened {
-            self.function.put_back(invocation, unavailable());
-        }
-    }
-}
-
-impl Drop for Tenure {
-    fn drop(&mut self) {
-        // Only a task that was dropped or has panicked has not left by itself.
-        self.leave(None);
-        self.function.inner().running -= 1;
-        self.function.less.notify_waiters();
-    }
-}
-
-/// Does what is due in time, until the function is gone.
-async fn keep_time(function: Arc<Function>) {
-    /// To look although nothing is due costs little.
-    const AT_MOST: Duration = Duration::from_secs(600);
-    loop {
-        let (due, less) = (function.due.notified(), function.less.notified());
-        let next = {
-            let mut inner = function.inner();
-            if inner.is_gone() {
-                return;
-            }
-            let now = Instant::now();
-            if inner.next_due().is_some_and(|due| due <= now) {
-                inner
-                    .deployments
-                    .values_mut()
-                    .for_each(|one| one.pool.tick(now));
-                function.settle(&mut inner);
-            }
-            let next = inner.next_due().unwrap_or(now + AT_MOST).min(now + AT_MOST);
-            inner.scheduled = Some(next);
-            next
-        };
-        tokio::select! {
-            () = tokio::time::sleep_until(next.into()) => {}
-            () = due => {}
-            () = less => {}
-        }
     }
 }
 

@@ -1,17 +1,21 @@
 //! An invocation between its caller and the instances that attempt it.
 
-use std::collections::VecDeque;
-use std::ops::Deref;
+mod pieces;
+mod serving;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
+use pieces::Pieces;
+pub(super) use serving::Serving;
+
 use super::function::Function;
 use super::options::Retry;
 use super::port::Port;
 use crate::host::Part;
-use crate::{AttributeValue, Code, Context, Event, Status};
+use crate::{Code, Context, Status};
 
 /// Input that a caller may be ahead of its function, in bytes. Beyond it, sending waits.
 const AHEAD: usize = 256 << 10;
@@ -51,13 +55,6 @@ struct State {
     stalled: bool,
 }
 
-/// Parts and their size.
-#[derive(Clone, Default)]
-struct Pieces {
-    parts: VecDeque<Part>,
-    bytes: usize,
-}
-
 enum Place {
     /// In the function's queue, or on the way to an instance.
     Waiting,
@@ -80,39 +77,6 @@ pub(super) enum After {
     Over(Status),
     /// Another attempt, after this pause.
     Again(Duration),
-}
-
-/// An invocation in the hands of an instance. Dropped there, for whatever reason, it ends.
-pub(super) struct Serving(Option<Arc<Invocation>>);
-
-impl Serving {
-    pub(super) fn new(invocation: Arc<Invocation>) -> Self {
-        Serving(Some(invocation))
-    }
-
-    /// Out of the instance's hands.
-    pub(super) fn take(mut self) -> Arc<Invocation> {
-        self.0
-            .take()
-            .expect("only this takes it, and takes the whole")
-    }
-}
-
-impl Deref for Serving {
-    type Target = Arc<Invocation>;
-
-    fn deref(&self) -> &Arc<Invocation> {
-        self.0.as_ref().expect("it is there until it is taken")
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        if let Some(invocation) = self.0.take() {
-            let message = "the host gave the instance up before the call had ended";
-            invocation.finish(Status::new(Code::Unavailable, message));
-        }
-    }
 }
 
 impl Invocation {
@@ -412,40 +376,6 @@ impl State {
         let over = matches!(self.place, Place::Over) || self.cancelled.is_some();
         over || self.input.bytes < AHEAD
     }
-}
-
-impl Pieces {
-    fn push(&mut self, part: Part) {
-        self.bytes += size(&part);
-        self.parts.push_back(part);
-    }
-
-    /// Adds the end, to the last part if that is still there.
-    fn end(&mut self, status: Status) {
-        match self.parts.back_mut() {
-            Some(last) if !last.more => last.end = Some(status),
-            _ => self.push(Part::end(status)),
-        }
-    }
-
-    fn pop(&mut self) -> Option<Part> {
-        let part = self.parts.pop_front()?;
-        self.bytes -= size(&part);
-        Some(part)
-    }
-}
-
-/// What a part costs to hold. Small ones have a price too, so that many of them reach a bound.
-fn size(part: &Part) -> usize {
-    const LEAST: usize = 256;
-    let attribute =
-        |(name, value): (&str, &AttributeValue)| name.len() + value.as_str().map_or(8, str::len);
-    let event = |event: &Event| {
-        let data = event.data().map_or(0, |data| data.as_bytes().len());
-        data + event.attributes().map(attribute).sum::<usize>()
-    };
-    let chunk = part.chunk.as_ref().map_or(0, bytes::Bytes::len);
-    LEAST + part.event.as_ref().map_or(0, event) + chunk
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

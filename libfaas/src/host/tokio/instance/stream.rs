@@ -1,29 +1,29 @@
 //! An instance in stream mode: a session, its pipes, its processes and the ladder.
 
+mod death;
+mod ladder;
+mod output;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::process::Signal;
 use tokio::io::Interest;
 use tokio::time::{Sleep, sleep_until};
 
+use ladder::Ladder;
+
 use super::super::descriptor::{Descriptor, Watched, next_end, read, write};
 use super::super::function::Tenure;
-use super::super::invocation::{Invocation, Serving};
-use super::ending;
+use super::super::invocation::Serving;
 use super::stderr::Stderr;
-
-use crate::host::{Death, Exit, Instance, Limit, Notice, Part, Sandbox, Session, Times};
+use crate::host::{Instance, Notice, Sandbox, Session, Times};
 use crate::{Code, Status};
 
 /// Bytes asked for in one read.
 const READ: usize = 32 << 10;
 /// Bytes that wait to be written before calls have to wait with their input.
 const AHEAD: usize = 256 << 10;
-
-/// How long the end of one stage may take to reach the end of a pipeline that is not ready.
-const UNRAVEL: Duration = Duration::from_secs(1);
 
 /// Runs an instance from its start to its end.
 pub(super) async fn run(mut tenure: Tenure) {
@@ -94,20 +94,6 @@ struct Entry {
     invocation: Serving,
     /// What the call ends with although the function may say something else.
     overruled: Option<Status>,
-}
-
-/// The rungs that an instance goes down (spec/lifecycle.md, "The ladder").
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Ladder {
-    Up,
-    /// No further calls; stdin is closed once the input of those that are open is complete, or at
-    /// half of the drain time.
-    Drain {
-        since: Instant,
-    },
-    Terminate {
-        since: Instant,
-    },
 }
 
 impl<'a> Live<'a> {
@@ -370,191 +356,5 @@ impl<'a> Live<'a> {
         self.retired = true;
         self.tenure.retired();
         self.open();
-    }
-
-    fn deliver(&mut self, call: u64, mut part: Part) {
-        let Some(entry) = self.calls.get_mut(&call) else {
-            return;
-        };
-        let end = part.end.take();
-        let mut held = 0;
-        if (part.event.is_some() || part.chunk.is_some()) && entry.overruled.is_none() {
-            held = entry.invocation.deliver(part);
-        }
-        let Some(status) = end else {
-            if held > self.hold {
-                self.hold_back(call);
-            }
-            return;
-        };
-        let Some(entry) = self.calls.remove(&call) else {
-            return;
-        };
-        self.numbers.remove(&entry.invocation.ticket);
-        self.stderr.closed(call);
-        if self.stalled == Some(call) {
-            self.stalled = None;
-        }
-        self.tenure.finished();
-        let status = entry.overruled.unwrap_or(status);
-        self.attempt_over(entry.invocation.take(), status);
-    }
-
-    /// An attempt has ended. Where the function has not said so itself, another one has to wait until
-    /// the process is dead (`retry-after-certainty`).
-    fn attempt_over(&mut self, invocation: Arc<Invocation>, status: Status) {
-        let retry = &self.tenure.function.core.options.retry;
-        let certain = !self.session.is_over() && !self.retired;
-        if !certain && invocation.may_be_retried(&status, retry) {
-            self.again.push((Serving::new(invocation), status));
-        } else {
-            self.tenure.function.attempt_over(invocation, status);
-        }
-    }
-
-    /// A caller does not take its output. Alone on its instance it holds the function back, through
-    /// the pipe. Among others it is given up, as a function does with a call whose input it can't
-    /// hold (`limit-hold`): one caller must not stop the rest.
-    fn hold_back(&mut self, call: u64) {
-        let Some(entry) = self.calls.get_mut(&call) else {
-            return;
-        };
-        if self.tenure.revision.concurrency == 1 {
-            if entry.invocation.stall(self.hold) {
-                self.stalled = Some(call);
-            }
-            return;
-        }
-        let reason = "the caller does not take the output";
-        let message = format!("{reason}, of which more than {} bytes wait", self.hold);
-        entry.overruled = Some(Status::new(Code::ResourceExhausted, message));
-        self.session.cancel(call, reason);
-    }
-
-    /// A process has ended. If that is the end of the instance, its calls end.
-    async fn look_for_death(&mut self) {
-        let exits: Vec<Option<Exit>> = self.processes.iter_mut().map(Watched::exit).collect();
-        // A stage may go once what it reads has ended: the host closed it, or the stage before went.
-        let early = exits.iter().enumerate().position(|(stage, exit)| {
-            let input_ended = match stage {
-                0 => self.drained,
-                _ => exits[stage - 1].is_some(),
-            };
-            exit.is_some() && !input_ended
-        });
-        let last = exits.last().copied().flatten();
-        if early.is_none() && last.is_none() {
-            return;
-        }
-        let now = Instant::now();
-        if last.is_none() && !self.was_ready && self.unravelled_by.is_none_or(|by| by > now) {
-            // A stage whose initialisation failed has said so to the next one, and gone. The last
-            // hello speaks for all, so it gets the time to come.
-            self.unravelled_by.get_or_insert(now + UNRAVEL);
-            return;
-        }
-        let exit = Exit::of_pipeline(exits.iter().copied().flatten());
-        let speaks = exits.iter().position(|&one| one == Some(exit));
-        let stage = speaks.or(early).unwrap_or(exits.len() - 1);
-        let memory = self.sandbox.memory_exceeded();
-        // Whatever else holds the pipes goes, so that they come to an end.
-        self.sandbox.kill();
-        self.read_rest().await;
-        let mut death = Death::new(exit, self.stderr.last_line(stage).await);
-        death.limit = (memory || self.sandbox.memory_exceeded()).then_some(Limit::Memory);
-        self.session.ended(death);
-        self.heed();
-        self.over.get_or_insert_with(Status::ok);
-    }
-
-    /// Reads what stdout still holds.
-    async fn read_rest(&mut self) {
-        let mut buffer = vec![0; READ];
-        while let Some(stdout) = &self.stdout {
-            match stdout.try_read(&mut buffer) {
-                Ok(None) => return,
-                Ok(Some(count)) => self.was_read(Ok(count), &buffer),
-                Err(error) => self.was_read(Err(error), &buffer),
-            }
-            self.heed();
-        }
-    }
-
-    /// Goes down the ladder when it is time.
-    fn climb_down(&mut self, now: Instant) {
-        match self.ladder {
-            Ladder::Up => {}
-            Ladder::Drain { since } => {
-                let complete = self.pending.is_empty()
-                    && self
-                        .calls
-                        .values()
-                        .all(|entry| entry.invocation.input_taken());
-                if complete || since + self.times.drain / 2 <= now {
-                    self.session.close();
-                }
-                if self.session.stdin_done() {
-                    self.stdin = None;
-                    self.drained = true;
-                }
-                if since + self.times.drain <= now {
-                    self.processes
-                        .iter()
-                        .for_each(|process| process.signal(Signal::TERM));
-                    self.ladder = Ladder::Terminate { since: now };
-                }
-            }
-            Ladder::Terminate { since } => {
-                if since + self.times.term_grace <= now {
-                    let message = "the instance was killed: it did not end after SIGTERM";
-                    self.over = Some(Status::new(Code::Unavailable, message));
-                }
-            }
-        }
-    }
-
-    fn ladder_due(&self) -> Option<Instant> {
-        match self.ladder {
-            Ladder::Up => None,
-            Ladder::Drain { since } if self.drained => Some(since + self.times.drain),
-            Ladder::Drain { since } => Some(since + self.times.drain / 2),
-            Ladder::Terminate { since } => Some(since + self.times.term_grace),
-        }
-    }
-
-    /// Ends what is left: calls, processes, and the sandbox.
-    async fn end(mut self) {
-        let status = self.over.take().unwrap_or_default();
-        self.sandbox.kill();
-        // The session has ended its calls, unless the ladder did not wait for it.
-        let unavailable = || Status::new(Code::Unavailable, "the instance was killed");
-        for (_, entry) in std::mem::take(&mut self.calls) {
-            self.tenure.finished();
-            self.attempt_over(entry.invocation.take(), unavailable());
-        }
-        let failed = !self.was_ready && !status.is_ok() && !self.unwanted;
-        let pending = std::mem::take(&mut self.pending);
-        if failed {
-            // They were sent to a function that could not begin.
-            let opened = self.tenure.port.take().opened.into_iter().map(Serving::new);
-            for invocation in pending.into_iter().chain(opened) {
-                self.attempt_over(invocation.take(), status.clone());
-            }
-            self.tenure.leave(Some(status));
-        } else {
-            self.tenure.leave(None);
-            for invocation in pending {
-                self.tenure
-                    .function
-                    .put_back(invocation.take(), unavailable());
-            }
-        }
-        self.stdin = None;
-        self.stdout = None;
-        ending::await_death(&mut self.processes).await;
-        for (invocation, status) in std::mem::take(&mut self.again) {
-            self.tenure.function.attempt_over(invocation.take(), status);
-        }
-        ending::bury(self.sandbox, self.processes, self.stderr).await;
     }
 }
