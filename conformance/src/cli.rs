@@ -37,8 +37,8 @@ pub enum Command {
     /// What the runtime claims stands in the driver's hello, or is said with --claim.
     ///
     /// The reference runtime: faas-conformance runtime -- faas-runtime run
-    /// Over HTTP:             faas-conformance runtime --claim http --http http://127.0.0.1:8080/{tenant}/{function} \\
-    ///                          -- python3 examples/drivers/http_driver.py --url http://127.0.0.1:8080/{tenant}/{function}
+    /// Only one profile:      faas-conformance runtime --profile isolation/I2 -- faas-runtime run
+    /// One over HTTP:         examples/drivers/README.md has a driver and the command line
     #[command(verbatim_doc_comment)]
     Runtime(Runtime),
     /// Judges an implementation of the encodings by the test vectors (spec/probe.md, "A codec").
