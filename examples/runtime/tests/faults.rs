@@ -23,11 +23,15 @@ use libfaas::host::{Level, Sandbox};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Faults after which little works, so that nothing is asked of other cases.
-const BROAD: [&str; 4] = [
+const BROAD: [&str; 8] = [
     "core-binary-missing",
     "core-mode-missing",
     "driver-answers-itself",
+    "driver-hello-always-ok",
     "driver-hello-missing",
+    "driver-http-elsewhere",
+    "driver-tenant-ignored",
+    "host-hello-late",
 ];
 
 /// One in so many of the other cases is asked.

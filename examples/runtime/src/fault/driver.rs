@@ -28,7 +28,7 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("driver-http-elsewhere", &[Driver(&Wiring { stream: Some(|_, seen| up(seen, |message| if message["event"]["type"] == "fsi.driver.http" { message["event"]["data"]["url"] = format!("{}-elsewhere", message["event"]["data"]["url"].as_str().unwrap_or_default()).into(); })), ..RIGHT })]),
     fault("driver-type-passed", &[Driver(&Wiring { stream: Some(|_, seen| down(seen, |message| if is_for_driver(message) && !["update", "remove", "http"].iter().any(|known| message["event"]["type"] == format!("fsi.driver.{known}")) { message["event"]["type"] = "fsi.other".into(); })), ..RIGHT })]),
     fault("driver-drops-at-eof", &[Driver(&Wiring { stream: Some(|_, seen| match seen { Seen::DownEnd => vec![Do::Kill], other => other.pass() }), ..RIGHT })]),
-    fault("driver-exits-early", &[Driver(&Wiring { stream: Some(exits_early), ..RIGHT })]),
+    fault("driver-exits-early", &[Driver(&Wiring { stream: Some(exits_early), dies_together: false, ..RIGHT })]),
     // contexts
     fault("context-grammar-ignored", &[Driver(&Wiring { stream: Some(|_, seen| down(seen, grammar_ignored)), ..RIGHT })]),
     fault("env-value-repaired", &[Driver(&Wiring { stream: Some(|_, seen| down(seen, value_repaired)), ..RIGHT })]),

@@ -3,9 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use libfaas::host::Measure;
 use libfaas::{Code, Message, Mode, Status};
 
-use super::Does::{Command, Function};
+use super::Does::{Command, Driver, Function, OneShotMeasures};
+use super::process::escape;
+use super::shim::Place;
 use super::wire::{Do, Ending, Frame, Memory, Seen, Stderr, Wiring};
 use super::{Fault, fault};
 
@@ -33,9 +36,9 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("host-hello-late", &[Function(&Wiring { stream: Some(hello_late), ..STREAM })]),
     fault("hello-of-other-version", &[Function(&Wiring { stream: Some(other_version), ..STREAM })]),
     fault("banner-skipped", &[Function(&Wiring { stream: Some(banner_skipped), ..STREAM })]),
-    fault("init-exit-internal", &[Function(&Wiring { exit: Some(|memory, ending| match ending { Ending::Exit(n) if n != 0 && n != 127 && !memory.greeted => Ending::Exit(70), other => other }), ..STREAM })]),
-    fault("init-abort-unknown", &[Function(&Wiring { exit: Some(|memory, ending| match ending { Ending::Signal(_) if !memory.greeted => Ending::Exit(1), other => other }), ..STREAM })]),
-    fault("no-program-unknown", &[Function(&Wiring { exit: Some(|_, ending| match ending { Ending::Exit(126 | 127) => Ending::Exit(1), other => other }), ..STREAM })]),
+    fault("init-exit-internal", &[Function(&Wiring { exit: Some(|memory, ending, _| match ending { Ending::Exit(n) if n != 0 && n != 127 && !memory.greeted => Ending::Exit(70), other => other }), ..STREAM })]),
+    fault("init-abort-unknown", &[Function(&Wiring { exit: Some(|memory, ending, _| match ending { Ending::Signal(_) if !memory.greeted => Ending::Exit(1), other => other }), ..STREAM })]),
+    fault("no-program-unknown", &[Function(&Wiring { exit: Some(|_, ending, _| match ending { Ending::Exit(126 | 127) => Ending::Exit(1), other => other }), ..STREAM })]),
     // calls
     fault("retry-same-attempt", &[Command(|command, _| { command.env("FAAS_ATTEMPT", "1"); }), Function(&Wiring { stream: Some(same_attempt), ..STREAM })]),
     fault("retry-same-number", &[Function(&Wiring { stream: Some(same_number), ..STREAM })]),
@@ -51,32 +54,38 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("deadline-no-cancel", &[Function(&Wiring { stream: Some(no_cancel), ..STREAM })]),
     fault("cancel-then-end", &[Function(&Wiring { stream: Some(cancel_then_end), ..STREAM })]),
     fault("deadline-reused", &[Function(&Wiring { stream: Some(reused), ..STREAM })]),
-    fault("oneshot-deadline-leaves", &[Function(&Wiring { stderr: Stderr::Right, ..ONE }), super::Does::Measures(&[libfaas::host::Measure::Descendants])]),
+    fault("oneshot-deadline-leaves", &[Function(&Wiring { dies_together: false, ..ONE }), OneShotMeasures(&[Measure::Descendants]), Command(|command, place| if place.mode != Mode::Stream { escape(command, place); })]),
+    fault("retry-early", &[Function(&Wiring { stream: Some(retry_early), applies: |place| place.mode == Mode::Stream && place.stages == 1, ..RIGHT })]),
     // ends
     fault("drain-no-sigterm", &[Function(&Wiring { terminates: false, ..STREAM })]),
     fault("pipeline-signal-last", &[Function(&Wiring { terminates: false, applies: |place| place.mode == Mode::Stream && place.stage < place.stages, ..RIGHT })]),
     fault("death-by-exit-status", &[Function(&Wiring { stream: Some(exit_decides), ..STREAM })]),
     fault("death-at-exit-only", &[Function(&Wiring { stream: Some(stdout_held), ..STREAM })]),
     fault("death-overrides-end", &[Function(&Wiring { stream: Some(ends_held), ..STREAM })]),
-    fault("malformed-unavailable", &[Function(&Wiring { stream: Some(malformed_dies), exit: Some(|_, _| Ending::Exit(0)), ..STREAM })]),
+    fault("malformed-unavailable", &[Function(&Wiring { stream: Some(malformed_dies), exit: Some(|_, _, _| Ending::Exit(0)), ..STREAM })]),
     fault("malformed-resynchronised", &[Function(&Wiring { stream: Some(resynchronised), ..STREAM })]),
     fault("malformed-cut-unavailable", &[Function(&Wiring { stream: Some(cut_dropped), ..STREAM })]),
-    fault("pipeline-half-dead", &[Function(&Wiring { stream: Some(stdout_held), waits_for_eof: true, applies: |place| place.mode == Mode::Stream && place.stages > 1, ..RIGHT })]),
+    fault("pipeline-half-dead", &[Function(&Wiring { stream: Some(stdout_held), lives_on: true, applies: |place| place.mode == Mode::Stream && place.stages > 1, ..RIGHT })]),
+    // with the driver's help
+    fault("bad-hello-unavailable", &[Function(&Wiring { stream: Some(bad_hello_marked), ..STREAM }), Driver(&Wiring { stream: Some(marked_unavailable), ..RIGHT })]),
+    fault("context-returned-used", &[Function(&Wiring { stream: Some(context_aside), ..STREAM }), Driver(&Wiring { stream: Some(context_back), ..RIGHT })]),
     // stderr
     fault("stderr-unread", &[Function(&Wiring { stderr: Stderr::Unread, ..RIGHT })]),
     fault("log-keeps-first", &[Function(&Wiring { stderr: Stderr::Whole(|mut all| { all.truncate(64 << 10); all }), ..RIGHT })]),
     fault("log-trace-believed", &[Function(&Wiring { stderr: Stderr::Lines(|line| line.replace("\"traceId\":", "\"attributes\":{\"believed\":1},\"body\":")), ..RIGHT })]),
     fault("message-first-line", &[Function(&Wiring { stderr: Stderr::Whole(first_line_last), ..ONE })]),
     // one invocation
-    fault("exit-mapping", &[Function(&Wiring { exit: Some(|_, ending| match ending { Ending::Exit(n) if n != 0 => Ending::Exit(1), other => other }), ..ONE })]),
-    fault("exit-signal-unknown", &[Function(&Wiring { exit: Some(|_, ending| match ending { Ending::Signal(_) => Ending::Exit(1), other => other }), ..ONE })]),
-    fault("failed-output-kept", &[Function(&Wiring { exit: Some(|memory, ending| if memory.output > 0 { Ending::Exit(0) } else { ending }), ..ONE })]),
+    fault("exit-mapping", &[Function(&Wiring { exit: Some(|_, ending, _| match ending { Ending::Exit(n) if n != 0 => Ending::Exit(1), other => other }), ..ONE })]),
+    fault("exit-signal-unknown", &[Function(&Wiring { exit: Some(|_, ending, _| match ending { Ending::Signal(_) => Ending::Exit(1), other => other }), ..ONE })]),
+    fault("failed-output-kept", &[Function(&Wiring { exit: Some(|memory, ending, _| if memory.output > 0 { Ending::Exit(0) } else { ending }), ..ONE })]),
     fault("binary-data-newline", &[Function(&Wiring { stdin: Some(|input| input.push(b'\n')), applies: |place| place.mode == Mode::Binary && place.stage == 1, ..RIGHT })]),
-    fault("structured-two", &[Function(&Wiring { stdin: Some(|input| input.extend_from_within(..)), applies: |place| place.mode == Mode::Structured && place.stage == 1, ..RIGHT })]),
+    fault("structured-two", &[Function(&Wiring { stdin: Some(|input| input.extend_from_within(..)), applies: |place| place.mode == Mode::Structured && place.stages == 1, ..RIGHT })]),
     fault("epipe-fails", &[Function(&Wiring { epipe_fails: true, ..ONE })]),
     fault("oneshot-waits-for-eof", &[Function(&Wiring { waits_for_eof: true, ..ONE })]),
-    fault("pipeline-last-status", &[Function(&Wiring { exit: Some(|_, _| Ending::Exit(0)), applies: |place| place.mode != Mode::Stream && place.stage < place.stages, ..RIGHT })]),
-    fault("pipeline-sigpipe-counts", &[Function(&Wiring { exit: Some(|_, ending| if ending == Ending::Signal(13) { Ending::Exit(1) } else { ending }), ..ONE_OF_SEVERAL })]),
+    fault("pipeline-last-status", &[Function(&Wiring { exit: Some(|_, _, _| Ending::Exit(0)), applies: |place| place.mode != Mode::Stream && place.stage < place.stages, ..RIGHT })]),
+    fault("oneshot-grandchild-left", &[OneShotMeasures(&[Measure::Descendants]), Command(|command, place| if place.mode != Mode::Stream { escape(command, place); })]),
+    fault("pipeline-rightmost", &[Function(&Wiring { exit: Some(rightmost), ..ONE_OF_SEVERAL })]),
+    fault("pipeline-sigpipe-counts", &[Function(&Wiring { exit: Some(|_, ending, _| if ending == Ending::Signal(13) { Ending::Exit(1) } else { ending }), ..ONE_OF_SEVERAL })]),
 ];
 
 fn hello_late(memory: &mut Memory, seen: Seen) -> Vec<Do> {
@@ -194,16 +203,16 @@ fn number_reused(memory: &mut Memory, seen: Seen) -> Vec<Do> {
     }
 }
 
-/// The host's `end` behind the function's own gets lost.
+/// What the host writes behind the function's own `end`, an `end` or a `cancel`, gets lost.
 fn early_end_unanswered(memory: &mut Memory, seen: Seen) -> Vec<Do> {
     match seen {
         Seen::Up(frame) => {
-            if frame.ends() {
+            if frame.ends() && memory.open.contains_key(&frame.call()) {
                 memory.marked.insert(frame.call());
             }
             vec![Do::Up(frame)]
         }
-        Seen::Down(frame) if frame.ends() && memory.marked.contains(&frame.call()) => vec![],
+        Seen::Down(frame) if memory.marked.contains(&frame.call()) => vec![],
         other => other.pass(),
     }
 }
@@ -316,6 +325,39 @@ fn reused(memory: &mut Memory, seen: Seen) -> Vec<Do> {
     }
 }
 
+/// At its deadline a call begins once more under another number; what ends first is the result.
+fn retry_early(memory: &mut Memory, seen: Seen) -> Vec<Do> {
+    const SECOND: u64 = 1 << 40;
+    match seen {
+        Seen::Down(frame) if frame.message.as_ref().is_some_and(at_deadline) => {
+            let came = memory.open.get(&frame.call()).cloned().unwrap_or_default();
+            let whole = came.into_iter().filter(|frame| !frame.cancels());
+            let again = whole.map(|mut frame| {
+                frame.edit(|message| {
+                    message.call += SECOND;
+                    if let Some(context) = &mut message.context {
+                        context.attempt += 1;
+                    }
+                });
+                Do::Down(frame)
+            });
+            [Do::Down(frame)].into_iter().chain(again).collect()
+        }
+        Seen::Up(mut frame) => {
+            let call = frame.call() % SECOND;
+            if memory.marked.contains(&call) {
+                return vec![];
+            }
+            if frame.ends() {
+                memory.marked.insert(call);
+            }
+            frame.edit(|message| message.call = call);
+            vec![Do::Up(frame)]
+        }
+        other => other.pass(),
+    }
+}
+
 fn exit_decides(memory: &mut Memory, seen: Seen) -> Vec<Do> {
     match seen {
         Seen::Exit(ending) => {
@@ -396,4 +438,92 @@ fn first_line_last(mut all: Vec<u8>) -> Vec<u8> {
     let first = first.unwrap_or_default().to_vec();
     all.extend([&b"\n"[..], &first, b"\n"].concat());
     all
+}
+
+/// The detail and the attribute by which the driver's side learns of something.
+const ASIDE: &str = "faultaside";
+
+fn bad_hello_marked(_: &mut Memory, mut seen: Seen) -> Vec<Do> {
+    if let Seen::Up(frame) = &mut seen {
+        frame.edit(|message| {
+            if let Some(hello) = message.hello.as_mut().filter(|hello| !hello.status.is_ok()) {
+                hello
+                    .status
+                    .details
+                    .insert(ASIDE.to_owned(), "1".to_owned());
+            }
+        });
+    }
+    seen.pass()
+}
+
+fn marked_unavailable(_: &mut Memory, mut seen: Seen) -> Vec<Do> {
+    if let Seen::Up(frame) = &mut seen {
+        frame.edit(|message| {
+            let marked = |end: &&mut Status| end.details.contains_key(ASIDE);
+            if let Some(end) = message.end.as_mut().filter(marked) {
+                end.code = Code::Unavailable;
+            }
+        });
+    }
+    seen.pass()
+}
+
+/// The invocation that a function names, where it is another than its call's, goes into its event.
+fn context_aside(memory: &mut Memory, mut seen: Seen) -> Vec<Do> {
+    if let Seen::Up(frame) = &mut seen {
+        let came = memory.open.get(&frame.call()).and_then(|came| came.first());
+        let context = |frame: &Frame| {
+            Some(
+                frame
+                    .message
+                    .as_ref()?
+                    .context
+                    .as_ref()?
+                    .invocation_id
+                    .clone(),
+            )
+        };
+        let (own, other) = (came.and_then(context), context(frame));
+        if let Some(other) = other.filter(|other| Some(other) != own.as_ref()) {
+            frame.edit(|message| {
+                let event = message.event.as_ref().map(|event| event.to_builder());
+                if let Some(Ok(event)) = event.map(|event| event.attribute(ASIDE, other).build()) {
+                    message.event = Some(event);
+                }
+            });
+        }
+    }
+    seen.pass()
+}
+
+fn context_back(_: &mut Memory, mut seen: Seen) -> Vec<Do> {
+    if let Seen::Up(frame) = &mut seen {
+        frame.edit_json(|message| {
+            let event = message["event"].as_object_mut();
+            if let Some(other) = event.and_then(|event| event.remove(ASIDE)) {
+                message["context"]["invocationId"] = other;
+            }
+        });
+    }
+    seen.pass()
+}
+
+/// A failure counts unless a later stage fails too. The stages share their TMPDIR.
+fn rightmost(_: &Memory, ending: Ending, place: &Place) -> Ending {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    if ending == Ending::Exit(0) {
+        return ending;
+    }
+    let failed = |stage: usize| std::env::temp_dir().join(format!("failed-{stage}"));
+    let _ = std::fs::write(failed(place.stage), "");
+    let since = Instant::now();
+    let later = place.stage + 1..=place.stages;
+    while since.elapsed() < PATIENCE && place.stage < place.stages {
+        if later.clone().any(|stage| failed(stage).exists()) {
+            return Ending::Exit(0);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    ending
 }

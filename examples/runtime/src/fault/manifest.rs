@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use libfaas::{Code, Manifest, Status};
 use serde_json::{Map, Value, json};
@@ -58,16 +59,14 @@ pub(super) const FAULTS: &[Fault] = &[
     hygiene("event-unlimited", &[Read(|manifest, _| { members_of(manifest, "limits").remove("event"); Ok(()) })]),
     multi_tenant("tmpdir-unlimited", &[Read(|manifest, _| { members_of(manifest, "limits").remove("tmp"); Ok(()) })]),
     fault("concurrency-exceeded", &[Read(|manifest, _| { let most = manifest["concurrency"].as_u64().unwrap_or(1); manifest["concurrency"] = (most * 4).into(); Ok(()) }), Command(|command, _| { let most = std::env::var("FAAS_CONCURRENCY").ok().and_then(|most| most.parse::<u64>().ok()); command.env("FAAS_CONCURRENCY", most.map_or(1, |most| most / 4).to_string()); })]),
-    fault("pipeline-first-only", &[Read(|manifest, _| { if let Some(stages) = manifest["pipeline"].as_array_mut() { stages.truncate(1); } Ok(()) })]),
-    fault("pipeline-stage-lost", &[Read(|manifest, _| { if let Some(stages) = manifest["pipeline"].as_array_mut() && stages.len() > 2 { stages.remove(1); } Ok(()) })]),
+    fault("pipeline-no-relay", &[Read(|manifest, _| { for stage in stages(manifest).into_iter().flatten() { stage.as_object_mut().map(|stage| stage.remove("encodings")); } Ok(()) })]),
+    fault("pipeline-first-only", &[Read(|manifest, _| { if let Some(stages) = stages(manifest) { stages.truncate(1); } Ok(()) })]),
+    fault("pipeline-stage-lost", &[Read(|manifest, _| { if let Some(stages) = stages(manifest).filter(|stages| stages.len() > 2) { stages.remove(1); } Ok(()) })]),
 ];
 
 /// A manifest as this fault has it read, and its folder.
 pub(super) fn load(fault: &Fault, path: &Path) -> Result<(Manifest, PathBuf), Status> {
-    let (_, folder) = match crate::run::folder(path) {
-        Ok(folder) => ((), folder),
-        Err(status) => return Err(status),
-    };
+    let folder = crate::run::folder(path)?;
     let refuse =
         |error: &dyn std::fmt::Display| Status::new(Code::FailedPrecondition, error.to_string());
     let mut text = std::fs::read_to_string(path).map_err(|error| refuse(&error))?;
@@ -86,6 +85,7 @@ pub(super) fn load(fault: &Fault, path: &Path) -> Result<(Manifest, PathBuf), St
                     change(&mut manifest, path)?;
                 }
             }
+            ONE_SHOT.store(manifest["modes"][0] != "stream", Ordering::Relaxed);
             let through_shim = |does: &Does| matches!(does, Does::Command(_) | Does::Function(_));
             if fault.does.iter().any(through_shim) {
                 start_with_shim(fault.name, &mut manifest);
@@ -96,6 +96,13 @@ pub(super) fn load(fault: &Fault, path: &Path) -> Result<(Manifest, PathBuf), St
         _ => Manifest::from_yaml(&text),
     };
     Ok((manifest.map_err(|error| refuse(&error))?, folder))
+}
+
+/// Whether the manifest that was read last is of a function that is run in another mode than stream.
+static ONE_SHOT: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn is_one_shot() -> bool {
+    ONE_SHOT.load(Ordering::Relaxed)
 }
 
 /// Has every command started by this program.
@@ -261,4 +268,8 @@ fn first_of_each_key(text: &str) -> String {
 fn without_comments(text: &str) -> String {
     let kept = text.lines().filter(|line| !line.starts_with('#'));
     kept.map(|line| format!("{line}\n")).collect()
+}
+
+fn stages(manifest: &mut Value) -> Option<&mut Vec<Value>> {
+    manifest.get_mut("pipeline")?.as_array_mut()
 }

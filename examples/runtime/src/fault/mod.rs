@@ -32,6 +32,7 @@ use libfaas::{Manifest, Status};
 use serde_json::Value;
 
 use crate::cli::Run;
+use crate::serve::http::Messages;
 use shim::Place;
 use wire::Wiring;
 
@@ -63,6 +64,12 @@ enum Does {
     Function(&'static Wiring),
     /// What stands between the driver and its caller.
     Driver(&'static Wiring),
+    /// What stands between the driver's HTTP endpoint and its clients.
+    Http(&'static http::Proxy),
+    /// The endpoint shows the messages of failures.
+    Messages,
+    /// What a sandbox leaves out where the manifest's first mode is one for one invocation.
+    OneShotMeasures(&'static [Measure]),
 }
 
 const fn fault(name: &'static str, does: &'static [Does]) -> Fault {
@@ -135,6 +142,7 @@ pub(crate) fn begin(run: &Run) -> Option<ExitCode> {
     ACTIVE.get_or_init(|| fault);
     let wiring = active().find_map(|does| match does {
         Does::Driver(wiring) => Some(wiring),
+        Does::Http(_) => Some(&http::WIRING),
         _ => None,
     });
     let wiring = wiring.filter(|_| !run.faulty.behind)?;
@@ -145,7 +153,8 @@ pub(crate) fn begin(run: &Run) -> Option<ExitCode> {
 pub(crate) fn options(options: &mut HostOptions) {
     for does in active() {
         match does {
-            Does::Measures(measures) => {
+            Does::OneShotMeasures(_) if !manifest::is_one_shot() => {}
+            Does::Measures(measures) | Does::OneShotMeasures(measures) => {
                 for &measure in measures {
                     let settings = &mut options.settings;
                     settings.measures = settings.measures.without(measure);
@@ -160,6 +169,14 @@ pub(crate) fn options(options: &mut HostOptions) {
 /// The manifest as a faulty runtime reads it; None where this one reads it as it should.
 pub(crate) fn load(path: &Path) -> Option<Result<(Manifest, PathBuf), Status>> {
     ACTIVE.get().map(|fault| manifest::load(fault, path))
+}
+
+/// Who sees the messages of failures at the driver's HTTP endpoint.
+pub(crate) fn messages() -> Messages {
+    match active().any(|does| matches!(does, Does::Messages)) {
+        true => Messages::Shown,
+        false => Messages::Private,
+    }
 }
 
 /// Options of the program between a host and a function.

@@ -12,9 +12,14 @@ pub(super) fn run(wiring: &'static Wiring) -> ExitCode {
     let mut args = std::env::args_os();
     let program = args.next().unwrap_or_default();
     let program = std::env::current_exe().unwrap_or_else(|_| program.into());
-    // It does not outlive this process.
+    // As a rule it does not outlive this process.
+    let signal = if wiring.dies_together {
+        "KILL"
+    } else {
+        "clear"
+    };
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]).arg(program);
+    command.args(["--pdeathsig", signal]).arg(program);
     command.args(args.next()).arg("--behind").args(args);
     let place = Place {
         mode: Mode::Stream,

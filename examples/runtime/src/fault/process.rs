@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 
 use libfaas::Mode;
 
-use super::Does::Command as Start;
+use libfaas::host::Measure;
+
+use super::Does::{Command as Start, Measures};
 use super::shim::Place;
 use super::{Fault, fault, hygiene};
 
@@ -35,13 +37,21 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("extension-unset", &[Start(|command, _| { for name in variables("CE_").filter(|name| !ATTRIBUTES.contains(&name.as_str())) { command.env_remove(name); } })]),
     fault("attribute-invented", &[Start(|command, place| { if place.mode == Mode::Binary { command.env("CE_TIME", "2026-01-01T00:00:00Z"); } })]),
     fault("folder-other", &[Start(elsewhere)]),
-    fault("driver-death-orphans", &[Start(|command, _| before(command, &["setpriv", "--pdeathsig", "clear"]))]),
+    fault("driver-death-orphans", &[Start(escape), Start(|command, _| before(command, &["setpriv", "--pdeathsig", "clear"]))]),
     fault("pipeline-encoding-mixed", &[Start(|command, place| { if place.stages > 1 && place.stage == place.stages { command.env("FAAS_ENCODING", "json"); } })]),
     fault("pipeline-ends-kept", &[Start(ends_kept)]),
     hygiene("memory-untold", &[Start(|command, _| { command.env("FAAS_MEMORY_BYTES", "1000000000"); })]),
+    hygiene("core-dumps", &[Measures(&[Measure::Core]), Start(|command, _| before(command, &["sh", "-c", "ulimit -S -c $(ulimit -H -c); exec \"$@\"", "sh"]))]),
     hygiene("sigpipe-ignored", &[Start(|command, _| before(command, &["env", "--ignore-signal=PIPE"]))]),
     hygiene("signals-blocked", &[Start(|command, _| before(command, &["env", "--block-signal=USR1"]))]),
 ];
+
+/// Leaves the instance's control group, by which this host, or the next one on this machine, would
+/// find what is left.
+pub(super) fn escape(command: &mut Command, _: &Place) {
+    let leave = "for file in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do echo $$ > $file; done 2> /dev/null; exec \"$@\"";
+    before(command, &["sh", "-c", leave, "sh"]);
+}
 
 /// Has another program start this one.
 fn before(command: &mut Command, words: &[&str]) {

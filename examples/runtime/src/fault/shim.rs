@@ -58,9 +58,14 @@ pub(super) fn run(fault: &Fault, args: &super::Shim) -> ExitCode {
     let Some(wiring) = wiring else {
         return cant_start(&command.exec());
     };
-    // It leads a session, as it would without this process, and does not outlive it.
+    // It leads a session, as it would without this process, and as a rule does not outlive it.
+    let signal = if wiring.dies_together {
+        "KILL"
+    } else {
+        "clear"
+    };
     let mut inside = Command::new("setpriv");
-    inside.args(["--pdeathsig", "KILL", "setsid"]);
+    inside.args(["--pdeathsig", signal, "setsid"]);
     inside.arg(command.get_program()).args(command.get_args());
     match between(inside, wiring, &place) {
         Ok(ending) => end(ending),
@@ -143,6 +148,7 @@ pub(super) fn between(
         up: Some(writer(std::io::stdout(), None)),
         came_down: Vec::new(),
         came_up: Vec::new(),
+        raw_up: false,
         pid,
         terminated,
     };
@@ -158,7 +164,9 @@ pub(super) fn between(
     if let (Some(stderr), false) = (stderr, matches!(wiring.stderr, Stderr::Unread)) {
         let _ = stderr.join();
     }
-    Ok(wiring.exit.map_or(ending, |change| change(&memory, ending)))
+    Ok(wiring
+        .exit
+        .map_or(ending, |change| change(&memory, ending, place)))
 }
 
 struct WaitFor(Option<Child>);
@@ -255,6 +263,8 @@ struct Between<'a> {
     up: Option<Writer>,
     came_down: Vec<u8>,
     came_up: Vec<u8>,
+    /// What comes up is no messages any more.
+    raw_up: bool,
     pid: rustix::process::Pid,
     terminated: Arc<AtomicBool>,
 }
@@ -262,12 +272,15 @@ struct Between<'a> {
 impl Between<'_> {
     fn run(&mut self, happened: &Receiver<Happened>) -> Ending {
         let stream = self.place.mode == Mode::Stream;
-        let (mut ending, mut up_ended, mut quiet) = (None, false, Duration::ZERO);
+        let (mut ending, mut up_ended, mut down_ended) = (None, false, false);
+        let mut quiet = Duration::ZERO;
         loop {
             if self.terminated.swap(false, Ordering::Relaxed) && self.wiring.terminates {
                 let _ = rustix::process::kill_process(self.pid, rustix::process::Signal::TERM);
             }
             match ending {
+                Some(_) if self.wiring.lives_on && !down_ended => {}
+                Some(_) if self.wiring.epipe_fails && !down_ended => {}
                 Some(ending) if up_ended => return ending,
                 Some(ending) if quiet > LATE && !self.wiring.waits_for_eof => {
                     if stream {
@@ -281,6 +294,12 @@ impl Between<'_> {
                 Ok(next) => next,
                 Err(RecvTimeoutError::Timeout) => {
                     quiet += TICK;
+                    if stream && quiet > LATE && !self.came_up.is_empty() {
+                        // No message, or not for long.
+                        self.raw_up = true;
+                        let rest = std::mem::take(&mut self.came_up);
+                        self.send_up(rest);
+                    }
                     if stream {
                         self.see(Seen::Tick);
                     }
@@ -296,6 +315,7 @@ impl Between<'_> {
                         self.see(Seen::Down(frame));
                     }
                 }
+                Happened::Up(bytes) if stream && self.raw_up => self.send_up(bytes),
                 Happened::Up(bytes) if stream => {
                     self.came_up.extend(bytes);
                     for frame in frames(&mut self.came_up, self.place.encoding) {
@@ -303,6 +323,7 @@ impl Between<'_> {
                     }
                 }
                 Happened::DownEnd if stream => {
+                    down_ended = true;
                     let rest = std::mem::take(&mut self.came_down);
                     self.send_down(rest);
                     self.see(Seen::DownEnd);
@@ -323,6 +344,7 @@ impl Between<'_> {
                 }
                 Happened::Down(bytes) => self.send_down(bytes),
                 Happened::DownEnd => {
+                    down_ended = true;
                     let mut input = std::mem::take(&mut self.came_down);
                     if let Some(change) = self.wiring.stdin {
                         change(&mut input);

@@ -18,10 +18,14 @@ pub(super) struct Wiring {
     pub(super) epipe_fails: bool,
     /// In the other modes: whether the end of stdout is waited for, and not that of the process.
     pub(super) waits_for_eof: bool,
-    /// Stderr, a line at a time without its line feed; an empty last item is the end.
+    /// In stream mode: whether the process seems to live on when it has ended, until its stdin ends.
+    pub(super) lives_on: bool,
+    /// Whether what stands between goes when the other side does.
+    pub(super) dies_together: bool,
+    /// What happens to stderr.
     pub(super) stderr: Stderr,
     /// How the process ended becomes how it seems to have ended.
-    pub(super) exit: Option<fn(&Memory, Ending) -> Ending>,
+    pub(super) exit: Option<fn(&Memory, Ending, &super::Place) -> Ending>,
     /// Whether SIGTERM is passed on.
     pub(super) terminates: bool,
     /// Whether stdout is read while stdin is being written.
@@ -50,6 +54,8 @@ impl Wiring {
         stdin: None,
         epipe_fails: false,
         waits_for_eof: false,
+        lives_on: false,
+        dies_together: true,
         stderr: Stderr::Right,
         exit: None,
         terminates: true,
@@ -159,6 +165,10 @@ impl Frame {
         };
         let before = value.clone();
         change(&mut value);
+        // Looking for a member that is not there may have made one.
+        if let Some(members) = value.as_object_mut() {
+            members.retain(|_, member| !member.is_null());
+        }
         if value != before {
             let line = format!("{value}\n").into_bytes();
             *self = Frame::read(line, Encoding::Json);

@@ -12,7 +12,6 @@ use super::catalog::Catalog;
 use super::connection::{Address, Bounds, Listener};
 use super::cors::Cors;
 use super::gateway::Gateway;
-use super::http::Messages;
 use crate::log::Log;
 
 /// The functions of a host behind HTTP, on a port of 127.0.0.1 that the system chose.
@@ -37,7 +36,7 @@ impl Endpoint {
         let gateway = Gateway::new(
             Arc::clone(&catalog),
             Cors::default(),
-            Messages::Private,
+            crate::fault::messages(),
             ready,
         );
         let gateway = Arc::new(gateway);

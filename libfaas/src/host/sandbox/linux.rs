@@ -279,7 +279,7 @@ impl Sandbox {
             capabilities: match (multi_tenant, takes(Measure::Capabilities)) {
                 (None, _) => Capabilities::Keep,
                 (Some(_), true) => Capabilities::Drop,
-                (Some(_), false) => Capabilities::LeaveOne,
+                (Some(_), false) => Capabilities::LeaveSome,
             },
             filter: multi_tenant.and_then(|i2| i2.filter.clone()),
             ..Plan::default()
@@ -405,6 +405,9 @@ impl Drop for Shared {
                 Some(group) => drop(group.empty(PATIENCE)),
                 None => drop(sweep::empty(&mut lock(&self.known), &self.tmpdir, PATIENCE)),
             }
+        } else {
+            // What is in it lives on.
+            std::mem::forget(self.group.take());
         }
         if let (false, Some(dir)) = (
             self.measures.has(Measure::TmpdirRemoved),

@@ -31,9 +31,9 @@ pub enum Measure {
     User,
     /// `isolation-user`. Without it, that user is the superuser.
     Superuser,
-    /// `isolation-capabilities`. Without it, the function keeps an ambient `CAP_NET_RAW`.
+    /// `isolation-capabilities`. Without it, the function keeps `CAP_NET_RAW` and `CAP_SYS_ADMIN`.
     Capabilities,
-    /// `isolation-files`. Without it, the host's `/etc` is shown.
+    /// `isolation-files`. Without it, the host's `/etc` and what lies beside the function's folder are shown.
     Files,
     /// `isolation-files`. Without it, the host's `/dev` is shown.
     Devices,

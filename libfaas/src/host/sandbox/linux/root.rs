@@ -237,7 +237,12 @@ fn build(wanted: &Wanted, folder: BorrowedFd<'_>, tmpdir: &str) -> io::Result<Ow
         make_dir(dir)?;
     }
     make_dir(&wanted.folder)?;
-    attach(folder, &staged(&wanted.folder))?;
+    match wanted.folder.parent().filter(|p| p.parent().is_some()) {
+        Some(parent) if !wanted.measures.has(Measure::Files) => {
+            attach(clone_tree(parent)?.as_fd(), &staged(parent))?;
+        }
+        _ => attach(folder, &staged(&wanted.folder))?,
+    }
     rustix::process::chdir(STAGE)?;
     rustix::process::pivot_root(".", ".")?;
     unmount(".", UnmountFlags::DETACH)?;

@@ -58,8 +58,8 @@ pub(super) enum Capabilities {
     Keep,
     /// None, and none to be gained.
     Drop,
-    /// One that outlives `execve`. Only a faulty host leaves one.
-    LeaveOne,
+    /// None but some that outlive `execve`. Only a faulty host leaves any.
+    LeaveSome,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -577,6 +577,7 @@ struct CapHeader {
 }
 const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 const CAP_NET_RAW: u32 = 13;
+const CAP_SYS_ADMIN: u32 = 21;
 
 fn identity(plan: &Plan) -> Result<(), Step> {
     if plan.capabilities == Capabilities::Drop {
@@ -587,7 +588,7 @@ fn identity(plan: &Plan) -> Result<(), Step> {
             capability += 1;
         }
     }
-    if plan.capabilities == Capabilities::LeaveOne {
+    if plan.capabilities == Capabilities::LeaveSome {
         prctl(libc::PR_SET_KEEPCAPS, 1, 0, Step::Capabilities)?;
     }
     if let Some((user, group)) = plan.identity {
@@ -596,7 +597,7 @@ fn identity(plan: &Plan) -> Result<(), Step> {
         sys(libc::SYS_setresgid, &[group, group, group], Step::Identity)?;
         sys(libc::SYS_setresuid, &[user, user, user], Step::Identity)?;
     }
-    let one = 1 << CAP_NET_RAW;
+    let left = [CAP_NET_RAW, CAP_SYS_ADMIN];
     match plan.capabilities {
         Capabilities::Keep => {}
         Capabilities::Drop => {
@@ -608,15 +609,18 @@ fn identity(plan: &Plan) -> Result<(), Step> {
             )?;
             set_capabilities([0; 6])?;
         }
-        Capabilities::LeaveOne => {
-            set_capabilities([one, one, one, 0, 0, 0])?;
+        Capabilities::LeaveSome => {
+            let some = left.iter().fold(0, |some, cap| some | 1 << cap);
+            set_capabilities([some, some, some, 0, 0, 0])?;
             let raise = libc::PR_CAP_AMBIENT_RAISE as c_long;
-            prctl(
-                libc::PR_CAP_AMBIENT,
-                raise,
-                CAP_NET_RAW as c_long,
-                Step::Capabilities,
-            )?;
+            for cap in left {
+                prctl(
+                    libc::PR_CAP_AMBIENT,
+                    raise,
+                    cap as c_long,
+                    Step::Capabilities,
+                )?;
+            }
         }
     }
     Ok(())
