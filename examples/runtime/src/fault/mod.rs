@@ -4,10 +4,10 @@
 //! The runtime itself has no defects to choose from. What is wrong is done around it, in the
 //! simplest of these places:
 //!
-//! - between the driver's stdio, or its HTTP endpoint, and whoever talks to it ([`Does::Driver`]): the right driver runs as a child;
-//! - in what the host is configured with ([`Does::Measures`], [`Does::Options`]), or in the manifest
-//!   that it reads ([`Does::Text`], [`Does::Manifest`]);
-//! - around each process of the function ([`Does::Command`], [`Does::Function`]), which the host
+//! - between the driver's stdio, or its HTTP endpoint, and whoever talks to it (`Does::Driver`): the right driver runs as a child;
+//! - in what the host is configured with (`Does::Measures`, `Does::Options`), or in the manifest
+//!   that it reads (`Does::Text`, `Does::Manifest`);
+//! - around each process of the function (`Does::Command`, `Does::Function`), which the host
 //!   starts as `faas-runtime fault-shim NAME … -- COMMAND`.
 
 mod driver;
