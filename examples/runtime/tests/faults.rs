@@ -50,7 +50,10 @@ struct Bench {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // A trial waits for times to pass more than it works.
+    let cores = std::thread::available_parallelism()?.get();
+    arguments.test_threads.get_or_insert(2 * cores);
     let mut cases = Case::embedded()?;
     cases.retain(|case| case.subject == Kind::Runtime);
     let suite = suite()?;
