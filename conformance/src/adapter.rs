@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use libfaas::{Data, Event};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::cli::Adapter;
@@ -366,7 +367,7 @@ fn different_response(expected: &str, line: &str) -> Difference {
     let same = || -> Result<bool, String> {
         let members = document::members(expected)?;
         if let Some(value) = members.get("value") {
-            return Ok(document::canonical(value)? == document::canonical(line)?);
+            return Ok(meant(value)? == meant(line)?);
         }
         let (expected, came): (Value, Value) =
             match (serde_json::from_str(expected), serde_json::from_str(line)) {
@@ -394,13 +395,65 @@ fn different_response(expected: &str, line: &str) -> Difference {
         };
         Ok(expected["status"] == came["status"]
             && headers(expected) == headers(&came)
-            && text(expected) == text(&came))
+            && (text(expected) == text(&came)
+                || is_json(expected) && same_json(&text(expected), &text(&came))))
     };
     match same() {
         Ok(true) => None,
         Ok(false) => Some((cut(expected), cut(line))),
         Err(e) => Some((cut(expected), format!("{e}: {}", cut(line)))),
     }
+}
+
+/// What an invocation returns, in canonical form; so is the text of a JSON body in it, whose white
+/// space and order of members mean nothing.
+fn meant(text: &str) -> Result<String, String> {
+    if !text.trim_start().starts_with('{') {
+        return document::canonical(text);
+    }
+    let json_body = is_json(&serde_json::from_str(text).unwrap_or_default());
+    let mut members = document::members(text)?;
+    for (name, value) in &mut members {
+        let body = match name.as_str() {
+            "body" if json_body => serde_json::from_str::<String>(value).ok(),
+            _ => None,
+        };
+        *value = match body.and_then(|body| json_text(body.as_bytes())) {
+            Some(body) => Value::from(body).to_string(),
+            None => meant(value)?,
+        };
+    }
+    let members = members.iter();
+    let members: Vec<_> = members
+        .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
+        .collect();
+    Ok(format!("{{{}}}", members.join(",")))
+}
+
+/// Whether the headers of a response, in any vendor's form, say that its body is JSON.
+fn is_json(response: &Value) -> bool {
+    let forms = ["headers", "multiValueHeaders"];
+    let headers = forms
+        .iter()
+        .filter_map(|form| response.get(form)?.as_object());
+    headers
+        .flatten()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        .filter_map(|(_, value)| value.as_str().or_else(|| value.get(0)?.as_str()))
+        .filter_map(|value| value.split(';').next())
+        .map(|value| value.trim().to_ascii_lowercase())
+        .any(|kind| kind == "application/json" || kind.ends_with("+json"))
+}
+
+fn same_json(expected: &[u8], came: &[u8]) -> bool {
+    json_text(expected).is_some_and(|expected| json_text(came) == Some(expected))
+}
+
+/// The canonical form of a JSON text; None if it is none.
+fn json_text(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    serde_json::from_str::<&RawValue>(text).ok()?;
+    document::canonical(text).ok()
 }
 
 /// Names in lower case: their case means nothing.
@@ -410,4 +463,57 @@ fn headers(response: &Value) -> BTreeMap<String, Value> {
     pairs
         .map(|(name, value)| (name.to_ascii_lowercase(), json!(value)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::different_response;
+
+    #[test]
+    fn json_bodies_are_equal_as_values_to_the_digit() {
+        let http = |kind: &str, body: &str| {
+            format!(
+                r#"{{"http":{{"status":200,"headers":{{"content-type":"{kind}"}},"body":"{body}"}}}}"#
+            )
+        };
+        let came = |kind: &str, body: &str| {
+            format!(r#"{{"status":200,"headers":{{"Content-Type":"{kind}"}},"body":"{body}"}}"#)
+        };
+        let (one, same, other) = (
+            r#"{\"a\":1.0,\"b\":2}"#,
+            r#"{ \"b\": 2, \"a\": 1.0 }"#,
+            r#"{\"a\":1.00,\"b\":2}"#,
+        );
+        for kind in [
+            "application/json",
+            "application/problem+json; charset=utf-8",
+        ] {
+            assert_eq!(
+                different_response(&http(kind, one), &came(kind, same)),
+                None
+            );
+            assert!(different_response(&http(kind, one), &came(kind, other)).is_some());
+            assert!(different_response(&http(kind, one), &came(kind, "{")).is_some());
+        }
+        // Of text every character counts.
+        assert!(different_response(&http("text/plain", one), &came("text/plain", same)).is_some());
+    }
+
+    #[test]
+    fn so_are_those_inside_what_an_invocation_returns() {
+        let proxy = |kind: &str, body: &str| {
+            format!(
+                r#"{{"statusCode":200,"multiValueHeaders":{{"Content-Type":["{kind}"]}},"body":"{body}"}}"#
+            )
+        };
+        let (one, same, other) = (r#"{\"a\":[1]}"#, r#"{ \"a\": [1] }"#, r#"{\"a\":[2]}"#);
+        let wrap = |response: String| format!(r#"{{"value":{{"Outputs":{{"res":{response}}}}}}}"#);
+        let nested = |response: String| format!(r#"{{"Outputs":{{"res":{response}}}}}"#);
+        let differ = |kind, body| {
+            different_response(&wrap(proxy(kind, one)), &nested(proxy(kind, body))).is_some()
+        };
+        assert!(!differ("application/json", same));
+        assert!(differ("application/json", other));
+        assert!(differ("text/plain", same));
+    }
 }
