@@ -25,14 +25,7 @@ impl Adapter for CosmosDb {
     }
 
     fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
-        payload
-            .filter(|root| functions::is_invocation(*root))
-            .is_some_and(|root| {
-                let data = root.get("Data");
-                data.into_iter()
-                    .flat_map(|data| data.members())
-                    .any(|(_, value)| is_feed(value))
-            })
+        functions::has_data(payload, is_feed)
     }
 
     fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {

@@ -25,6 +25,14 @@ pub(super) fn is_invocation(root: Value<'_>) -> bool {
     object("Data") && object("Metadata")
 }
 
+/// Whether it is an invocation with a binding whose data is of this shape.
+pub(super) fn has_data(payload: Option<Value<'_>>, shape: fn(Value<'_>) -> bool) -> bool {
+    payload
+        .filter(|root| is_invocation(*root))
+        .and_then(|root| root.get("Data"))
+        .is_some_and(|data| data.members().into_iter().any(|(_, value)| shape(value)))
+}
+
 /// Whether the metadata has all of these members.
 pub(super) fn has(payload: Option<Value<'_>>, members: &[&str]) -> bool {
     payload.is_some_and(|root| {

@@ -21,14 +21,7 @@ impl Adapter for Timer {
     }
 
     fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
-        payload
-            .filter(|root| functions::is_invocation(*root))
-            .is_some_and(|root| {
-                let data = root.get("Data");
-                data.into_iter()
-                    .flat_map(|data| data.members())
-                    .any(|(_, value)| is_timer(value))
-            })
+        functions::has_data(payload, is_timer)
     }
 
     fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {
