@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 /// Reads what there is, and waits for something.
-pub(super) fn read(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match rustix::io::read(fd, &mut *buffer) {
             Ok(count) => return Ok(count),
@@ -17,7 +17,7 @@ pub(super) fn read(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Writes all bytes, in one system call where the descriptor takes them.
-pub(super) fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {
             Ok(count) => bytes = &bytes[count..],

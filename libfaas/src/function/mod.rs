@@ -33,7 +33,7 @@ mod failure;
 mod future;
 mod guard;
 mod hello;
-mod io;
+pub(crate) mod io;
 mod log;
 mod oneshot;
 mod pieces;

@@ -12,6 +12,7 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use crate::function::io::{read, write_all};
 use crate::{
     Code, Encoding, EventDecoder, Limits, Message, MessageDecoder, Mode, Received, Status,
     Violation, encode_event, encode_message,
@@ -165,15 +166,11 @@ fn run(relay: &mut Relay, input: &OwnedFd, output: &OwnedFd) -> io::Result<()> {
     let mut buffer = vec![0; READ];
     let mut out = Vec::new();
     while wait(input, output)? {
-        let count = match rustix::io::read(input, &mut *buffer) {
-            Ok(count) => count,
-            Err(Errno::INTR) => continue,
-            Err(error) => return Err(error.into()),
-        };
+        let count = read(input, &mut buffer)?;
         let passed = relay.pass(&buffer[..count], &mut out);
         match write_all(output, &out) {
             // The next stage is gone; how is seen where it ended.
-            Err(Errno::PIPE) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             written => written?,
         }
         out.clear();
@@ -200,17 +197,6 @@ fn wait(input: &OwnedFd, output: &OwnedFd) -> io::Result<bool> {
             Ok(_) => {}
         }
     }
-}
-
-fn write_all(output: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
-    while !bytes.is_empty() {
-        match rustix::io::write(output, bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

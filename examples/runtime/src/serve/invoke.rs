@@ -3,8 +3,8 @@
 use std::future::pending;
 
 use jiff::Timestamp;
-use libfaas::host::{Assembly, CallInput, CallOutput, Host, Part};
-use libfaas::{Code, Context, Event, Status};
+use libfaas::host::{CallInput, Host, Part};
+use libfaas::{Context, Event, Status};
 
 /// A name for an invocation that no other has, anywhere.
 pub fn new_id() -> String {
@@ -35,7 +35,7 @@ pub async fn invoke(
     // The function may answer before it has read everything, and may have to be read for that.
     tokio::select! {
         biased;
-        results = collect(output) => results,
+        results = output.collect() => results,
         never = sent => never,
     }
 }
@@ -67,25 +67,4 @@ async fn send(mut input: CallInput, events: Vec<Event>) -> CallInput {
         input.send(part).await;
     }
     input
-}
-
-async fn collect(mut output: CallOutput) -> Result<Vec<Event>, Status> {
-    let mut events = Vec::new();
-    let mut assembly = Assembly::default();
-    while let Some(mut part) = output.next().await {
-        let end = part.end.take();
-        match assembly.add(part) {
-            Ok(event) => events.extend(event),
-            Err(invalid) => return Err(Status::new(Code::Internal, invalid.to_string())),
-        }
-        match end {
-            None => {}
-            Some(end) if end.is_ok() => return Ok(events),
-            Some(end) => return Err(end),
-        }
-    }
-    Err(Status::new(
-        Code::Internal,
-        "the call's output ended without a status",
-    ))
 }

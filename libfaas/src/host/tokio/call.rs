@@ -95,25 +95,10 @@ impl Call {
     /// # Errors
     ///
     /// What the call ended with, other than OK.
-    pub async fn collect(mut self) -> Result<Vec<Event>, Status> {
-        let mut events = Vec::new();
-        let mut assembly = Assembly::default();
-        while let Some(mut part) = self.next().await {
-            let end = part.end.take();
-            match assembly.add(part) {
-                Ok(event) => events.extend(event),
-                Err(invalid) => return Err(Status::new(Code::Internal, invalid.to_string())),
-            }
-            match end {
-                None => {}
-                Some(end) if end.is_ok() => return Ok(events),
-                Some(end) => return Err(end),
-            }
-        }
-        Err(Status::new(
-            Code::Internal,
-            "the call's output was taken before",
-        ))
+    pub async fn collect(self) -> Result<Vec<Event>, Status> {
+        // Dropped before the output's end, the input would cancel the call.
+        let (_input, output) = self.split();
+        output.collect().await
     }
 }
 
@@ -144,6 +129,32 @@ impl CallOutput {
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Part> {
         self.invocation.0.next().await
+    }
+
+    /// Collects the results, until the call's end.
+    ///
+    /// # Errors
+    ///
+    /// What the call ended with, other than OK.
+    pub async fn collect(mut self) -> Result<Vec<Event>, Status> {
+        let mut events = Vec::new();
+        let mut assembly = Assembly::default();
+        while let Some(mut part) = self.next().await {
+            let end = part.end.take();
+            match assembly.add(part) {
+                Ok(event) => events.extend(event),
+                Err(invalid) => return Err(Status::new(Code::Internal, invalid.to_string())),
+            }
+            match end {
+                None => {}
+                Some(end) if end.is_ok() => return Ok(events),
+                Some(end) => return Err(end),
+            }
+        }
+        Err(Status::new(
+            Code::Internal,
+            "the call's output was taken before",
+        ))
     }
 }
 
