@@ -10,7 +10,7 @@ use crate::limits::Limits;
 const AHEAD: usize = 1 << 20;
 
 /// Bytes in, frames out. Each byte is looked at once, however the stream is cut.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Frames {
     encoding: Encoding,
     limits: Limits,

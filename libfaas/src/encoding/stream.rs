@@ -64,7 +64,7 @@ impl Received {
 /// assert_eq!(decoder.next()?, None);
 /// # Ok::<(), libfaas::Violation>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MessageDecoder {
     frames: Frames,
     encoding: Encoding,
@@ -72,7 +72,7 @@ pub struct MessageDecoder {
     state: State,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum State {
     /// Nothing has been read.
     Start,

@@ -18,7 +18,7 @@ use inbox::Inbox;
 use past::Past;
 
 /// All calls of one stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Session {
     concurrency: usize,
     hold: usize,
@@ -42,14 +42,14 @@ pub(crate) enum Effect {
 }
 
 /// A call that may run now.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) call: u64,
     pub(crate) context: Context,
 }
 
 /// What a handler's message needs from its call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Stamp {
     /// To be copied onto the message, which is the first of its call.
     pub(crate) context: Option<Context>,
@@ -70,7 +70,7 @@ pub(crate) struct Malformed {
 }
 
 /// What is kept of a call while one of its directions is open, or its handler runs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Call {
     context: Option<Context>,
     context_written: bool,

@@ -33,6 +33,9 @@ pub use oneshot::OneShot;
 pub use part::Part;
 #[cfg(feature = "tokio")]
 pub use pool::{Scale, State};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use relay::relayed;
 pub use revision::{Bounds, Revision};
 pub use sandbox::{Means, Missing, Process, Sandbox, SandboxError, StartError};
 #[doc(hidden)]

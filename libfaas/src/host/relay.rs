@@ -141,6 +141,29 @@ fn end_here(ended: &mut BTreeSet<u64>, call: u64, over: bool, status: Status) ->
     }
 }
 
+/// What a relay makes of these pieces, None for the end: for the fuzz targets.
+#[cfg(fuzzing)]
+pub fn relayed<'a>(
+    mode: Mode,
+    from: Encoding,
+    to: Encoding,
+    max_message_bytes: usize,
+    pieces: impl IntoIterator<Item = Option<&'a [u8]>>,
+) -> (Vec<u8>, Option<Violation>) {
+    let mut relay = Relay::new(mode, from, to, max_message_bytes);
+    let mut out = Vec::new();
+    for piece in pieces {
+        // No bytes are the end.
+        if piece == Some(&[]) {
+            continue;
+        }
+        if let Err(violation) = relay.pass(piece.unwrap_or_default(), &mut out) {
+            return (out, Some(violation));
+        }
+    }
+    (out, None)
+}
+
 /// Runs a relay between two pipes until one of them has ended. What is wrong with what it reads goes
 /// to `errors`, which is the log of the stage that wrote it.
 pub(super) fn spawn(

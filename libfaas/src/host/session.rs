@@ -96,7 +96,7 @@ pub enum Notice {
 /// assert!(part.end.unwrap().is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session {
     options: Options,
     decoder: MessageDecoder,

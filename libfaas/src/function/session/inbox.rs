@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{AttributeValue, Event, Status};
 
 /// What the handler of a call has not taken yet, and how many bytes that is.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Inbox {
     items: VecDeque<Item>,
     queued: usize,

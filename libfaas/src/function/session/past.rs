@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 /// Numbers of calls that are over, and how. Bounded: the oldest are forgotten.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Past {
     cancelled: HashMap<u64, bool>,
     oldest_first: VecDeque<u64>,

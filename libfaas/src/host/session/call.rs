@@ -6,7 +6,7 @@ use super::utf8::Utf8;
 use crate::host::Assembly;
 use crate::{Code, Context, Data, Event, Status};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Call {
     /// To be written with the first message.
     pub(super) context: Option<Context>,
@@ -32,7 +32,7 @@ pub(super) enum Input {
 }
 
 /// The event of the input that is unfinished.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sent {
     pub(super) unfinished: bool,
     /// Bytes of data of the current event.
@@ -42,7 +42,7 @@ pub(super) struct Sent {
 }
 
 /// The output so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Read {
     pub(super) unfinished: bool,
     /// Of the unfinished event's data, if that is text.

@@ -14,7 +14,7 @@ pub(super) enum Timer {
     Call(u64),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Timers {
     due: BTreeSet<(Instant, Timer)>,
     /// When the hello is due.

@@ -1,7 +1,7 @@
 //! Whether text that comes in pieces is UTF-8: a character may be split between two of them.
 
 /// The beginning of a character that is not all there yet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Utf8 {
     start: [u8; 4],
     length: usize,
