@@ -250,6 +250,8 @@ impl Session {
             return;
         }
         state.over = true;
+        // Its caller is told now, and not once more when the grace of an earlier cancel is over.
+        state.given_up = None;
         let begun = state.begun;
         if begun {
             if state.input != Input::Cancelled {

@@ -304,3 +304,30 @@ fn a_drain_lets_calls_end() {
     pair.session.ended(Death::new(Exit::Code(0), ""));
     assert_eq!(pair.noticed(), ["kill UNAVAILABLE"]);
 }
+
+#[test]
+fn a_call_that_is_given_up_and_then_answers_wrongly_ends_once() {
+    for cancelled in [false, true] {
+        let mut pair = Pair::ready(Options {
+            concurrency: 2,
+            max_output_bytes: Some(10),
+            ..options()
+        });
+        let other = pair.call(None);
+        let call = pair.call((!cancelled).then_some(GRACE));
+        match cancelled {
+            true => pair.session.cancel(call, "r"),
+            false => pair.later(GRACE),
+        }
+        pair.answers(call, Part::event(event("more than ten bytes")));
+        assert_eq!(pair.noticed(), [format!("{call} RESOURCE_EXHAUSTED")]);
+        // It has not answered the cancel either, and the instance is not used any more.
+        pair.later(GRACE);
+        assert_eq!(pair.noticed(), ["retired"]);
+        pair.ends(other, Code::Ok);
+        assert_eq!(
+            pair.noticed(),
+            [format!("{other} OK"), "kill DEADLINE_EXCEEDED".to_owned()]
+        );
+    }
+}
