@@ -260,27 +260,34 @@ fn decoded(value: &str) -> Cow<'_, str> {
     String::from_utf8(bytes).map_or(Cow::Borrowed(value), Cow::Owned)
 }
 
-/// The answer that allows the origin that asks to deliver.
+/// The answer to the question of an origin whether it may deliver. Consent is the deployer's: none is
+/// given unless the setting says so.
 fn handshake(delivery: &Delivery) -> Notice {
     let origin = delivery
         .headers
         .get("webhook-request-origin")
         .unwrap_or_default();
-    let mut headers = vec![
-        ("Allow".to_owned(), "POST".to_owned()),
-        ("WebHook-Allowed-Origin".to_owned(), origin.to_owned()),
-    ];
-    if delivery.headers.get("webhook-request-rate").is_some() {
+    let origins = delivery.config.get("origins").map_or("", String::as_str);
+    let is_welcome = origins
+        .split(',')
+        .map(str::trim)
+        .any(|welcome| welcome == "*" || welcome.eq_ignore_ascii_case(origin));
+    let mut headers = vec![("Allow".to_owned(), "POST".to_owned())];
+    let mut what = format!(
+        "the question of {} whether it may deliver events",
+        quote(origin)
+    );
+    if is_welcome && !origin.is_empty() {
+        headers.push(("WebHook-Allowed-Origin".to_owned(), origin.to_owned()));
         headers.push(("WebHook-Allowed-Rate".to_owned(), "*".to_owned()));
+    } else {
+        what += ", which the setting `origins` does not allow";
     }
     Notice {
         kind: NoticeKind::Handshake,
-        what: format!(
-            "the question of {} whether it may deliver events",
-            quote(origin)
-        ),
+        what,
         reply: Some(Response::Http {
-            status: 200,
+            status: if headers.len() > 1 { 200 } else { 405 },
             headers,
             body: Bytes::new(),
         }),
