@@ -49,21 +49,16 @@ pub(crate) fn reply(answers: &[Answer]) -> Reply {
 /// at nothing but the status.
 pub(crate) fn acknowledge(answers: &[Answer], items: usize) -> Response {
     let taken = verdicts(answers, items).into_iter().all(|ok| ok);
-    let status = match taken && answers.len() <= items {
-        true => 204,
+    match taken && answers.len() <= items {
+        true => no_content(),
         false => {
             let of = |answer: &Answer| answer.status.as_ref().map(|status| status.code);
             let codes = answers.iter().filter_map(of);
             // What may be tried again must be: a failure for good counts only if there is no other.
             let worst = codes.filter(|code| *code != Code::Ok).map(Code::http).max();
             let missing = answers.len() != items || answers.iter().any(|a| a.status.is_none());
-            worst.unwrap_or(500).max(if missing { 500 } else { 0 })
+            status(worst.unwrap_or(500).max(if missing { 500 } else { 0 }))
         }
-    };
-    Response::Http {
-        status,
-        headers: Vec::new(),
-        body: Bytes::new(),
     }
 }
 
@@ -99,6 +94,19 @@ pub(crate) fn object(reply: &Reply, repeated: Repeated) -> serde_json::Value {
     let text = std::str::from_utf8(&reply.body).ok().filter(|_| reply.text);
     let body = text.map_or_else(|| BASE64.encode(&reply.body), str::to_owned);
     serde_json::json!({ "statusCode": reply.status, "headers": headers, "body": body })
+}
+
+/// The response to what was taken and has no answer.
+pub(crate) fn no_content() -> Response {
+    status(204)
+}
+
+fn status(status: u16) -> Response {
+    Response::Http {
+        status,
+        headers: Vec::new(),
+        body: Bytes::new(),
+    }
 }
 
 /// A response whose body is JSON.

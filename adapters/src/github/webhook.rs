@@ -44,7 +44,7 @@ impl Adapter for Webhook {
             return Ok(Outcome::notice(Notice {
                 kind: NoticeKind::Test,
                 what: "GitHub's ping, which it sends when a web hook is set up".to_owned(),
-                reply: None,
+                reply: Some(http::no_content()),
             }));
         }
         Ok(event(delivery, name, json.root())?.into())
