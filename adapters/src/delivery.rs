@@ -164,7 +164,7 @@ impl Delivery {
                 "headers" => self.headers = headers(value)?,
                 "contentType" => self.content_type = Some(text()?.into_owned()),
                 "config" => {
-                    for (name, value) in value.members() {
+                    for (name, value) in value.need_object("")?.members() {
                         let text = value.as_str().ok_or_else(|| value.wrong("a string"))?;
                         self.config.insert(name.into_owned(), text.into_owned());
                     }
@@ -187,7 +187,7 @@ impl Delivery {
 
 fn headers(value: Value<'_>) -> Result<Headers, Error> {
     let mut headers = Headers::default();
-    for (name, value) in value.members() {
+    for (name, value) in value.need_object("")?.members() {
         let mut add = |value: Value<'_>| {
             let text: Cow<'_, str> = value.as_str().ok_or_else(|| value.wrong("a string"))?;
             headers.add(name.as_ref(), text);
@@ -263,6 +263,14 @@ mod tests {
             (
                 r#"{"headers":{"a":[1]}}"#,
                 "delivery /headers/a/0: expected a string, found `1`",
+            ),
+            (
+                r#"{"headers":["a: 1"]}"#,
+                "delivery /headers: expected an object, found `[\"a: 1\"]`",
+            ),
+            (
+                r#"{"config":"/s"}"#,
+                "delivery /config: expected an object, found `\"/s\"`",
             ),
             (
                 r#"{"transport":"pigeon"}"#,

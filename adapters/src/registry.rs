@@ -1,5 +1,6 @@
 //! All adapters, and how the right one is found.
 
+use crate::error::quote;
 use crate::passing::Passing;
 use crate::{
     Adapter, Delivery, Error, aws, azure, cloudevents, couchdb, github, gitlab, google, kafka,
@@ -58,6 +59,9 @@ pub static ADAPTERS: &[&dyn Adapter] = &[
     &cloudevents::CloudEvents,
 ];
 
+/// Of a payload that nobody knows, this much is looked at to say what was found.
+const SHOWN: usize = 256;
+
 /// The adapter of this name.
 pub fn find(name: &str) -> Option<&'static dyn Adapter> {
     ADAPTERS
@@ -86,13 +90,19 @@ pub fn candidates(delivery: &Delivery) -> Vec<&'static dyn Adapter> {
 pub fn detect(delivery: &Delivery) -> Result<&'static dyn Adapter, Error> {
     match candidates(delivery)[..] {
         [one] => Ok(one),
-        [] => Err(Error::unrecognized(
-            "a delivery that is known by its payload or its headers",
-            "none; name its source".to_owned(),
-        )),
+        [] => {
+            let found = match delivery.payload.trim_ascii() {
+                [] => "an empty payload".to_owned(),
+                payload => quote(&String::from_utf8_lossy(
+                    &payload[..payload.len().min(SHOWN)],
+                )),
+            };
+            let expected = "a payload or headers that a source is known by";
+            Err(Error::unrecognized(expected, found))
+        }
         ref several => {
             let names: Vec<_> = several.iter().map(|one| one.about().name).collect();
-            let found = format!("what could be any of {}; name one", names.join(", "));
+            let found = format!("what could be any of {}", names.join(", "));
             Err(Error::unrecognized("a delivery of one source", found))
         }
     }

@@ -74,6 +74,78 @@ fn what_is_no_event_is_said() {
 }
 
 #[test]
+fn what_was_meant_is_suggested() {
+    for (source, payload, said) in [
+        ("S3", "", "did you mean aws.s3?"),
+        ("aws.apigatway-v2", "", "did you mean aws.apigateway-v2,"),
+        ("nothing.like.it", "", "`faas-adapt list` names all"),
+        (
+            "github.webhook",
+            "{}",
+            r#"say it with --delivery FILE, which has {"headers":{"x-github-event":"…"}}"#,
+        ),
+        (
+            "vmware.vsphere",
+            r#"{"_typeName":"Event"}"#,
+            r#"which has {"config":{"source":"…"}}"#,
+        ),
+        ("auto", " ", "found an empty payload; name the source"),
+        ("auto", r#"{"x":1}"#, r#"found `{"x":1}`; name the source"#),
+    ] {
+        let output = adapt(&[source], payload.as_bytes(), &[]);
+        let said_it = stderr(&output).contains(said);
+        assert!(said_it, "{source}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_command_gets_the_events_and_answers_the_vendor() {
+    let result = r#"{"specversion":"1.0","id":"1","source":"/f","type":"t","data":[1]}"#;
+    let request = file("aws/apigateway-v2/post/input.json");
+    for (command, status, body) in [
+        (&["printf", "%s", result][..], 200, "[1]"),
+        // What it reads is the event.
+        (&["grep", "-q", "com.amazonaws.apigateway.request"], 204, ""),
+        (&["sh", "-c", "exit 69"], 503, ""),
+        (&["sh", "-c", "kill -9 $$"], 500, ""),
+    ] {
+        let arguments = [&["auto", "--"], command].concat();
+        let output = adapt(&arguments, &request, &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let response: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(response["statusCode"], status, "{command:?}");
+        assert_eq!(response["body"], body, "{command:?}");
+    }
+    // Several times what fits into a pipe, both ways at once.
+    let batch = r#"{"messageId":"m","eventSource":"aws:sqs","eventSourceARN":"a"},"#.repeat(5000);
+    let batch = format!(r#"{{"Records":[{}]}}"#, batch.trim_end_matches(','));
+    let output = adapt(&["aws.sqs", "--", "cat"], batch.as_bytes(), &[]);
+    assert_eq!(stdout(&output), format!("{NONE}\n"));
+
+    for (command, exit) in [("echo", 65), ("./no-such-command", 66)] {
+        let output = adapt(&["aws.sqs", "--", command, "garbage"], &file(TWO), &[]);
+        let ended = (output.status.code(), stdout(&output));
+        assert_eq!(ended, (Some(exit), &*format!("{BOTH}\n")), "{command}");
+        assert!(stderr(&output).contains("every event was reported as failed"));
+    }
+}
+
+#[test]
+fn a_command_is_not_started_in_vain() {
+    let folder = std::env::temp_dir().join(format!("faas-adapt-{}", std::process::id()));
+    let made = folder.to_str().unwrap();
+    let validation = file("azure/eventgrid/validation/input.json");
+    let output = adapt(&["auto", "--", "mkdir", made], &validation, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("validationResponse"));
+    assert!(stderr(&output).starts_with("faas-adapt: handshake: "));
+    let put = file("aws/s3/put/input.json");
+    let output = adapt(&["aws.s3", "--", "mkdir", made], &put, &[]);
+    assert_eq!(output.status.code(), Some(65));
+    assert!(!folder.exists());
+}
+
+#[test]
 fn what_cannot_be_mapped_is_65() {
     let output = adapt(&["aws.s3"], &file("aws/s3/no-request-id/input.json"), &[]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(65), ""));
@@ -95,6 +167,7 @@ fn wrong_usage_is_64_and_a_missing_file_66() {
         &["aws.s3", "--reply"],
         &["aws.s3", "--status", "OK"],
         &["aws.s3", "--encoding", "xml"],
+        &["aws.sqs", "--reply", "--payload", "x", "--", "cat"],
     ] {
         let output = adapt(arguments, b"", &[]);
         assert_eq!(output.status.code(), Some(64), "{arguments:?}");
@@ -265,6 +338,14 @@ fn under_faas_mode_it_is_a_function() {
         stdout(&output).matches("com.amazonaws.sqs.message").count(),
         2
     );
+
+    for (arguments, mode, exit) in [
+        (&["auto"][..], "binary", 78),
+        (&["auto", "--", "cat"], "stream", 64),
+    ] {
+        let output = adapt(arguments, b"", &[("FAAS_MODE", mode)]);
+        assert_eq!(output.status.code(), Some(exit), "{}", stderr(&output));
+    }
 
     let output = adapt(&["auto"], b"", &[("FAAS_MODE", "describe")]);
     assert!(

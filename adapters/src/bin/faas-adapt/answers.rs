@@ -6,52 +6,75 @@ use faas_adapters::Answer;
 use libfaas::{Code, Encoding, Event, EventDecoder, Limits, Message, MessageDecoder, Status};
 
 use crate::cli::Cli;
+use crate::exit::Failure;
 
-/// An answer for each of so many events, and why stdin could not be read to its end, if so: then no
-/// answer is definite.
-pub(crate) fn read(stdin: &[u8], cli: &Cli, events: usize) -> (Vec<Answer>, Option<String>) {
-    let limits = Limits {
+/// As much as libfaas puts together of one event.
+fn limits() -> Limits {
+    Limits {
         max_message_bytes: 64 << 20,
         ..Limits::default()
-    };
-    let read = match cli.encoding == Encoding::Json && is_stream(stdin) {
-        true => calls(stdin, limits, events),
-        false => results(stdin, cli, limits, events),
-    };
-    match read {
-        Ok(answers) => (answers, None),
-        Err(fault) => (Vec::new(), Some(fault)),
     }
 }
 
-/// A stream begins with its hello; an event has a `specversion`.
-fn is_stream(stdin: &[u8]) -> bool {
-    let line = stdin.split(|byte| *byte == b'\n').next();
-    let first = serde_json::from_slice::<serde_json::Value>(line.unwrap_or_default());
-    first.is_ok_and(|first| first.get("hello").is_some())
+/// An answer for each of so many events, and why stdin could not be read to its end, if so: then no
+/// answer is definite.
+pub(crate) fn read(stdin: &[u8], cli: &Cli, events: usize) -> (Vec<Answer>, Option<Failure>) {
+    match cli.encoding == Encoding::Json && is_stream(stdin) {
+        true => definite(calls(stdin, events)),
+        false => {
+            let code = cli.status.or(cli.exit_status.map(Code::from_exit));
+            of_results(stdin, cli.encoding, code, events)
+        }
+    }
 }
 
 /// One invocation had all events: its end is the end of each. Its results are the first one's, which
 /// is the only one wherever results go back.
-fn results(stdin: &[u8], cli: &Cli, limits: Limits, events: usize) -> Result<Vec<Answer>, String> {
-    let code = cli.status.or(cli.exit_status.map(Code::from_exit));
-    let status = code.map(|code| Status::new(code, ""));
-    let mut decoder = EventDecoder::new(cli.encoding, limits);
+pub(crate) fn of_results(
+    stdout: &[u8],
+    encoding: Encoding,
+    code: Option<Code>,
+    events: usize,
+) -> (Vec<Answer>, Option<Failure>) {
+    definite(results(stdout, encoding).map(|results| {
+        let answer = |events| Answer {
+            events,
+            status: code.map(|code| Status::new(code, "")),
+        };
+        let mut answers: Vec<_> = (0..events).map(|_| answer(Vec::new())).collect();
+        if let Some(first) = answers.first_mut() {
+            first.events = results;
+        }
+        answers
+    }))
+}
+
+fn definite(read: Result<Vec<Answer>, String>) -> (Vec<Answer>, Option<Failure>) {
+    match read {
+        Ok(answers) => (answers, None),
+        Err(fault) => {
+            let message = format!("{fault}; every event was reported as failed");
+            (Vec::new(), Some(Failure::data(message)))
+        }
+    }
+}
+
+/// A stream begins with its hello, an object; an attribute of an event is none.
+fn is_stream(stdin: &[u8]) -> bool {
+    let first = stdin.trim_ascii_start().split(|byte| *byte == b'\n').next();
+    let first = serde_json::from_slice::<serde_json::Value>(first.unwrap_or_default());
+    first.is_ok_and(|first| first.get("hello").is_some_and(|hello| hello.is_object()))
+}
+
+fn results(stdin: &[u8], encoding: Encoding) -> Result<Vec<Event>, String> {
+    let mut decoder = EventDecoder::new(encoding, limits());
     decoder.push(stdin);
     decoder.finish();
     let mut results = Vec::new();
     while let Some(event) = decoder.next().map_err(|fault| fault.to_string())? {
         results.push(event);
     }
-    let answer = |results| Answer {
-        events: results,
-        status: status.clone(),
-    };
-    let mut answers: Vec<_> = (0..events).map(|_| answer(Vec::new())).collect();
-    if let Some(first) = answers.first_mut() {
-        first.events = results;
-    }
-    Ok(answers)
+    Ok(results)
 }
 
 #[derive(Default)]
@@ -63,8 +86,8 @@ struct Call {
 }
 
 /// Call N answers the Nth event.
-fn calls(stdin: &[u8], limits: Limits, events: usize) -> Result<Vec<Answer>, String> {
-    let mut decoder = MessageDecoder::new(Encoding::Json, limits);
+fn calls(stdin: &[u8], events: usize) -> Result<Vec<Answer>, String> {
+    let mut decoder = MessageDecoder::new(Encoding::Json, limits());
     decoder.push(stdin);
     decoder.finish();
     let mut calls: BTreeMap<u64, Call> = BTreeMap::new();

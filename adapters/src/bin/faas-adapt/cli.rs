@@ -8,12 +8,16 @@ use libfaas::{Code, Encoding};
 
 /// Turns what a vendor delivered into CloudEvents, and answers into what the vendor expects.
 ///
-/// faas-adapt aws.s3 < notification.json | ./function
+/// One way:    faas-adapt aws.s3 < notification.json | ./function
+/// Both ways:  faas-adapt aws.apigateway-v2 -- ./function < request.json > response.json
 ///
-/// Reads one payload from stdin and writes its events to stdout. What is no event (a handshake, a
-/// test message) is said on stderr. Under FAAS_MODE it is an FSI function: an event's data is the payload.
+/// Reads one payload from stdin and writes its events to stdout; given a command, starts it with the
+/// events on its stdin, and writes what the vendor expects back. What is no event (a handshake, a
+/// test message) is said on stderr. Under FAAS_MODE it is an FSI function: an event's data is the
+/// payload.
 ///
-/// Exit status: 0 done, 64 usage, 65 the payload can't be mapped, 66 a file can't be read, 74 I/O.
+/// Exit status: 0 done, 64 usage, 65 the payload can't be mapped, 66 a file can't be read or the
+/// command not be started, 74 I/O.
 #[derive(Debug, Parser)]
 #[command(
     name = "faas-adapt",
@@ -32,6 +36,11 @@ pub(crate) struct Cli {
     /// How the payload came, as JSON: transport, method, path, query, headers, contentType, config, now, id.
     #[arg(long, value_name = "FILE")]
     pub(crate) delivery: Option<PathBuf>,
+
+    /// Both ways at once: a function in structured mode, and its arguments. How it ends is how every
+    /// event ended.
+    #[arg(last = true, conflicts_with_all = ["name", "reply"])]
+    pub(crate) command: Vec<String>,
 
     /// The other way: reads what the function answered and writes what the vendor expects.
     ///
@@ -52,7 +61,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "NUMBER", requires = "reply")]
     pub(crate) exit_status: Option<i32>,
 
-    /// How events are written, or read with --reply.
+    /// How events are written, or read with --reply; with a command, both.
     #[arg(long, default_value = "json", value_parser = encoding())]
     pub(crate) encoding: Encoding,
 }

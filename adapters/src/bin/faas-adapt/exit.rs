@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use faas_adapters::Error;
+use faas_adapters::{Document, Error, Kind};
 
 /// Events were written, or what is no event was said.
 pub(crate) const DONE: u8 = 0;
@@ -16,9 +16,13 @@ pub(crate) const NO_INPUT: u8 = 66;
 /// Reading stdin or writing stdout failed.
 pub(crate) const IO: u8 = 74;
 
+/// `FAAS_MODE` asks for what this function does not have.
+pub(crate) const CONFIG: u8 = 78;
+
 /// Why there is no success, and the exit status that says so.
 pub(crate) struct Failure {
     pub(crate) exit: u8,
+    /// Empty if nobody wants to read it.
     pub(crate) message: String,
 }
 
@@ -37,6 +41,20 @@ impl Failure {
         }
     }
 
+    /// What a mapping can't do with, and what could be done about it.
+    pub(crate) fn mapping(error: &Error, described: bool) -> Self {
+        let advice = match (error.kind(), error.document()) {
+            (Kind::Unrecognized, _) if described => "; name the source".to_owned(),
+            (Kind::Unrecognized, _) => {
+                "; name the source, or say its headers with --delivery FILE".to_owned()
+            }
+            _ if described => String::new(),
+            (_, Document::Delivery) => example(error.pointer()),
+            _ => String::new(),
+        };
+        Failure::data(format!("{error}{advice}"))
+    }
+
     pub(crate) fn no_input(path: &Path, error: &io::Error) -> Self {
         Failure {
             exit: NO_INPUT,
@@ -52,9 +70,14 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Failure::data(error.to_string())
+/// How a description says what stands at a pointer like `/headers/x-github-event`.
+fn example(pointer: &str) -> String {
+    match pointer.split('/').collect::<Vec<_>>()[..] {
+        ["", object, name] => {
+            let description = serde_json::json!({ object: { name: "…" } });
+            format!("; say it with --delivery FILE, which has {description}")
+        }
+        _ => String::new(),
     }
 }
 
@@ -62,5 +85,12 @@ impl From<Error> for Failure {
 pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    written.map_err(|error| Failure::io("stdout", &error))
+    written.map_err(|error| match error.kind() {
+        // As of `head`: who reads no further needs no word about it.
+        io::ErrorKind::BrokenPipe => Failure {
+            exit: IO,
+            message: String::new(),
+        },
+        _ => Failure::io("stdout", &error),
+    })
 }

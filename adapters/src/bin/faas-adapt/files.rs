@@ -21,6 +21,12 @@ pub(crate) fn file(path: &Path) -> Result<Vec<u8>, Failure> {
     bounded(file, &path.display().to_string(), no_input)
 }
 
+/// All that a command writes to its stdout.
+pub(crate) fn of_command(stdout: impl Read) -> Result<Vec<u8>, Failure> {
+    let name = "the command's stdout";
+    bounded(stdout, name, |error| Failure::io(name, &error))
+}
+
 fn bounded(
     from: impl Read,
     name: &str,

@@ -11,7 +11,10 @@ use crate::{Source, files, surroundings};
 
 pub(crate) fn run(cli: &Cli, source: Source) -> Result<(), Failure> {
     let delivery = surroundings::delivery(files::stdin()?, cli.delivery.as_deref())?;
-    let outcome = source.of(&delivery)?.events(&delivery)?;
+    let outcome = source
+        .of(&delivery)
+        .and_then(|adapter| adapter.events(&delivery))
+        .map_err(|error| Failure::mapping(&error, cli.delivery.is_some()))?;
     let mut out = Vec::new();
     for event in &outcome.events {
         encode_event(event, cli.encoding, &mut out);
@@ -30,5 +33,10 @@ pub(crate) fn say(notice: &Notice) -> String {
         Some(Response::Visit(url)) => format!("GET {url}"),
         Some(_) => "--reply has what must go back".to_owned(),
     };
-    format!("{}: {}; {required}", notice.kind.name(), notice.what)
+    format!("{}; {required}", name(notice))
+}
+
+/// What a notice is.
+pub(crate) fn name(notice: &Notice) -> String {
+    format!("{}: {}", notice.kind.name(), notice.what)
 }

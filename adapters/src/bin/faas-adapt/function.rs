@@ -8,7 +8,7 @@ use libfaas::function::{Call, Function, Severity};
 use libfaas::{Code, Data, Event, Status};
 
 use crate::cli::Cli;
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::{Source, files, filter, surroundings};
 
 const MANIFEST: &str = include_str!("../../../function.yaml");
@@ -17,10 +17,17 @@ const MANIFEST: &str = include_str!("../../../function.yaml");
 const DESCRIPTION: &str = "DELIVERY";
 
 pub(crate) fn serve(cli: Cli, source: Source) -> Result<ExitCode, Failure> {
-    if cli.reply {
-        return Err(Failure::usage(
-            "--reply is for the filter, not for FAAS_MODE",
-        ));
+    if cli.reply || !cli.command.is_empty() {
+        let message = "--reply and a command are for the filter, not for FAAS_MODE";
+        return Err(Failure::usage(message));
+    }
+    // Whoever reads data alone gets the payload that it had.
+    if std::env::var_os("FAAS_MODE").is_some_and(|mode| mode == "binary") {
+        return Err(Failure {
+            exit: exit::CONFIG,
+            message: "FAAS_MODE: expected structured, stream or describe, got binary, in which an event has only data"
+                .to_owned(),
+        });
     }
     let description = cli.delivery.as_deref().map(files::file).transpose()?;
     let function = Function::new()

@@ -2,6 +2,7 @@
 
 mod answers;
 mod cli;
+mod command;
 mod exit;
 mod files;
 mod filter;
@@ -30,7 +31,9 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(status) => status,
         Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "faas-adapt: {}", failure.message);
+            if !failure.message.is_empty() {
+                let _ = writeln!(std::io::stderr(), "faas-adapt: {}", failure.message);
+            }
             ExitCode::from(failure.exit)
         }
     }
@@ -52,9 +55,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             if std::env::var_os("FAAS_MODE").is_some_and(|mode| !mode.is_empty()) {
                 return function::serve(cli, source);
             }
-            match cli.reply {
-                true => reply::run(&cli, source)?,
-                false => filter::run(&cli, source)?,
+            match (cli.reply, cli.command.is_empty()) {
+                (true, _) => reply::run(&cli, source)?,
+                (_, true) => filter::run(&cli, source)?,
+                (_, false) => command::run(&cli, source)?,
             }
         }
     }
@@ -81,17 +85,33 @@ impl Source {
 
 fn known(name: &str) -> Result<Known, Failure> {
     find(name).ok_or_else(|| {
-        let near: Vec<_> = ADAPTERS
-            .iter()
-            .map(|adapter| adapter.about().name)
-            .filter(|other| other.contains(name) || name.contains(other))
-            .collect();
+        let near = nearest(name);
         let advice = match near[..] {
             [] => "`faas-adapt list` names all".to_owned(),
             _ => format!("did you mean {}?", near.join(", ")),
         };
         Failure::usage(format!("no source is called `{name}`; {advice}"))
     })
+}
+
+/// The sources whose names have this in them; without one, those that differ by a slip.
+fn nearest(name: &str) -> Vec<&'static str> {
+    const ALIKE: f64 = 0.85;
+    const MOST: usize = 3;
+    let name = name.to_ascii_lowercase();
+    let names = || ADAPTERS.iter().map(|adapter| adapter.about().name);
+    let having: Vec<_> = names()
+        .filter(|other| other.contains(&name) || name.contains(other))
+        .collect();
+    if !having.is_empty() {
+        return having;
+    }
+    let mut alike: Vec<_> = names()
+        .map(|other| (strsim::jaro_winkler(&name, other), other))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .collect();
+    alike.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    alike.into_iter().map(|(_, name)| name).take(MOST).collect()
 }
 
 /// A source a line: its name, who wrote the mapping, what goes back, and what it is.

@@ -1,42 +1,55 @@
 //! Answers in, the vendor's response out.
 
+use std::io::{self, Write};
+
 use data_encoding::BASE64;
-use faas_adapters::{Kind, Response};
+use faas_adapters::{Answer, Delivery, Kind, Response};
+use libfaas::Event;
 
 use crate::cli::Cli;
 use crate::exit::{self, Failure};
-use crate::{Source, answers, files, surroundings};
+use crate::{Source, answers, files, filter, surroundings};
 
 pub(crate) fn run(cli: &Cli, source: Source) -> Result<(), Failure> {
     let Some(payload) = &cli.payload else {
         return Err(Failure::usage("--reply wants --payload FILE"));
     };
     let delivery = surroundings::delivery(files::file(payload)?, cli.delivery.as_deref())?;
-    let adapter = source.of(&delivery)?;
-    let outcome = adapter.events(&delivery)?;
-    let required = outcome
-        .notice
-        .as_ref()
-        .and_then(|notice| notice.reply.as_ref());
-    if let Some(required) = required {
-        exit::print(line(required).as_bytes())?;
+    answer(cli, source, &delivery, |events| match files::stdin() {
+        Ok(stdin) => answers::read(&stdin, cli, events.len()),
+        Err(failure) => (Vec::new(), Some(failure)),
+    })
+}
+
+/// Writes what goes back for a delivery. What the events led to is asked for only if there are any;
+/// no answers are definite if there was a failure.
+pub(crate) fn answer(
+    cli: &Cli,
+    source: Source,
+    delivery: &Delivery,
+    answers: impl FnOnce(&[Event]) -> (Vec<Answer>, Option<Failure>),
+) -> Result<(), Failure> {
+    let failure = |error| Failure::mapping(&error, cli.delivery.is_some());
+    let adapter = source.of(delivery).map_err(failure)?;
+    let outcome = adapter.events(delivery).map_err(failure)?;
+    if let Some(notice) = &outcome.notice {
+        let _ = writeln!(io::stderr(), "faas-adapt: {}", filter::name(notice));
+        if let Some(required) = &notice.reply {
+            exit::print(line(required).as_bytes())?;
+        }
+        if outcome.events.is_empty() {
+            return Ok(());
+        }
     }
-    if outcome.events.is_empty() && outcome.notice.is_some() {
-        return Ok(());
+    // Before anything is done about the events.
+    match adapter.reply(delivery, &[]) {
+        Err(error) if error.kind() == Kind::NoReply => return Err(failure(error)),
+        _ => {}
     }
-    let (answers, unreadable) = answers::read(&files::stdin()?, cli, outcome.events.len());
-    match adapter.reply(&delivery, &answers) {
-        Ok(response) => exit::print(line(&response).as_bytes())?,
-        // The handshake's reply was all that goes back.
-        Err(error) if error.kind() == Kind::NoReply && required.is_some() => {}
-        Err(error) => return Err(error.into()),
-    }
-    match unreadable {
-        None => Ok(()),
-        Some(fault) => Err(Failure::data(format!(
-            "{fault}; every event was reported as failed"
-        ))),
-    }
+    let (answers, fault) = answers(&outcome.events);
+    let response = adapter.reply(delivery, &answers).map_err(failure)?;
+    exit::print(line(&response).as_bytes())?;
+    fault.map_or(Ok(()), Err)
 }
 
 /// What an invocation returns is written as it is; an HTTP response as an object with `status`,

@@ -19,7 +19,8 @@ pub(crate) fn delivery(
 ) -> Result<Delivery, Failure> {
     let mut delivery = Delivery::new(payload, now(), new_id());
     if let Some(path) = description {
-        delivery.describe(&files::file(path)?)?;
+        let described = delivery.describe(&files::file(path)?);
+        described.map_err(|error| Failure::mapping(&error, true))?;
     }
     Ok(delivery)
 }
