@@ -73,7 +73,6 @@ impl Manifest {
 /// What all trials share.
 struct Bench {
     suite: PathBuf,
-    adapt: PathBuf,
     path: OsString,
     /// Two trials of one example must not compile it at the same time.
     compiling: Mutex<()>,
@@ -113,26 +112,31 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "faas-conformance",
             &["conformance", "libfaas/src", "schemas/src"],
         )?,
-        adapt: program(
+        path: path(
             root,
-            "faas-adapt",
-            &["adapters/src", "libfaas/src", "schemas/src"],
+            &program(
+                root,
+                "faas-adapt",
+                &["adapters/src", "libfaas/src", "schemas/src"],
+            )?,
         )?,
-        path: path(root)?,
         compiling: Mutex::new(()),
     });
     let mut trials = Vec::new();
-    for (folder, subcommand) in [
-        ("functions", "function"),
-        ("pipelines", "function"),
-        ("sdk", "sdk"),
+    let adapters = root.join("adapters/function.yaml");
+    for (files, subcommand) in [
+        (manifests(&examples.join("functions"))?, "function"),
+        (manifests(&examples.join("pipelines"))?, "function"),
+        (manifests(&examples.join("sdk"))?, "sdk"),
+        (vec![adapters], "function"),
     ] {
-        for file in manifests(&examples.join(folder))? {
+        for file in files {
             let text = fs::read_to_string(&file)?;
             let manifest: Manifest = serde_saphyr::from_str(&text)
                 .map_err(|error| format!("{}: {error}", file.display()))?;
             let home = file.parent().ok_or("a manifest has no folder")?.to_owned();
-            let name = home.strip_prefix(examples)?.display().to_string();
+            let name = home.strip_prefix(examples).or(home.strip_prefix(root))?;
+            let name = name.display().to_string();
             for profile in manifest.profiles() {
                 let missing = match unavailable(&bench, &manifest) {
                     None => missing(&bench, &home, &profile)?,
@@ -255,8 +259,9 @@ fn has_newer(folder: &Path, time: SystemTime) -> bool {
         })
 }
 
-/// PATH with the interpreter in front whose packages `examples/setup.sh` installed, or that `FAAS_PYTHON` names.
-fn path(root: &Path) -> Result<OsString, Box<dyn std::error::Error>> {
+/// PATH with the interpreter in front whose packages `examples/setup.sh` installed, or that `FAAS_PYTHON` names, and then
+/// the program that was built.
+fn path(root: &Path, built: &Path) -> Result<OsString, Box<dyn std::error::Error>> {
     let python = env::var_os("FAAS_PYTHON")
         .map_or_else(|| root.join("target/venv/bin/python3"), PathBuf::from);
     let folder = python
@@ -265,7 +270,10 @@ fn path(root: &Path) -> Result<OsString, Box<dyn std::error::Error>> {
         .map(Path::to_owned);
     let inherited = env::var_os("PATH").unwrap_or_default();
     Ok(env::join_paths(
-        folder.into_iter().chain(env::split_paths(&inherited)),
+        folder
+            .into_iter()
+            .chain(built.parent().map(Path::to_owned))
+            .chain(env::split_paths(&inherited)),
     )?)
 }
 

@@ -39,12 +39,10 @@ pub(super) fn run(bench: &Bench, home: &Path) -> Result<(), Failed> {
     let name = format!("faas-examples-{}-{}", std::process::id(), name.display());
     let copy = env::temp_dir().join(name);
     copy_folder(home, &copy)?;
-    let programs = bench.adapt.parent().map(Path::to_owned);
-    let path = env::join_paths(programs.into_iter().chain(env::split_paths(&bench.path)))?;
     let output = Command::new("bash")
         .args(["-o", "pipefail", "-c", line])
         .current_dir(&copy)
-        .env("PATH", path)
+        .env("PATH", &bench.path)
         .env_remove("FAAS_MODE")
         .stdin(Stdio::null())
         .output()?;
