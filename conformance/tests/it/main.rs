@@ -7,6 +7,7 @@ mod formats;
 mod judging;
 mod pages;
 mod runtime;
+mod security;
 mod suite;
 mod tidy;
 mod usage;
