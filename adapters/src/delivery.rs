@@ -262,23 +262,23 @@ mod tests {
         for (description, error) in [
             (
                 r#"{"headers":{"a":[1]}}"#,
-                "delivery /headers/a/0: expected a string, found `1`",
+                "delivery#/headers/a/0: expected a string, found `1`",
             ),
             (
                 r#"{"headers":["a: 1"]}"#,
-                "delivery /headers: expected an object, found `[\"a: 1\"]`",
+                "delivery#/headers: expected an object, found `[\"a: 1\"]`",
             ),
             (
                 r#"{"config":"/s"}"#,
-                "delivery /config: expected an object, found `\"/s\"`",
+                "delivery#/config: expected an object, found `\"/s\"`",
             ),
             (
                 r#"{"transport":"pigeon"}"#,
-                "delivery /transport: expected `http`, `invocation` or `record`, found `\"pigeon\"`",
+                "delivery#/transport: expected `http`, `invocation` or `record`, found `\"pigeon\"`",
             ),
             (
                 r#"{"header":{}}"#,
-                "delivery /header: expected transport, method, path, query, headers, contentType, config, now or id, found `{}`",
+                "delivery#/header: expected transport, method, path, query, headers, contentType, config, now or id, found `{}`",
             ),
         ] {
             let refused = delivery().describe(description.as_bytes()).unwrap_err();
@@ -286,7 +286,7 @@ mod tests {
         }
         assert_eq!(
             delivery().need_header("x-id").unwrap_err().to_string(),
-            "delivery /headers/x-id: expected this header, found nothing"
+            "delivery#/headers/x-id: expected this header, found nothing"
         );
     }
 }

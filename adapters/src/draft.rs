@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use fluent_uri::UriRef;
 use libfaas::{AttributeValue, Data, Event, EventBuilder, Timestamp};
 
-use crate::Error;
 use crate::json::Value;
+use crate::{Error, percent};
 
 /// An event under construction; what is optional is left out where there is nothing for it.
 pub(crate) struct Draft(EventBuilder);
@@ -92,26 +92,11 @@ pub(crate) fn uri_reference(text: &str) -> Cow<'_, str> {
     if UriRef::parse(text).is_ok() {
         return Cow::Borrowed(text);
     }
-    let encode = |colons: bool| {
-        let mut out = String::with_capacity(text.len() + 16);
-        for byte in text.bytes() {
-            match byte {
-                b':' if colons => out.push_str("%3A"),
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => out.push(char::from(byte)),
-                b'-' | b'.' | b'_' | b'~' | b'/' | b':' | b'@' => out.push(char::from(byte)),
-                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => {
-                    out.push(char::from(byte));
-                }
-                byte => out.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        out
-    };
-    let encoded = encode(false);
+    let encoded = percent::encoded(text, ":");
     Cow::Owned(match UriRef::parse(encoded.as_str()) {
         Ok(_) => encoded,
         // What stands before the first colon is no scheme, or what follows `//` no authority.
-        Err(_) => encode(true),
+        Err(_) => percent::encoded(text, ""),
     })
 }
 

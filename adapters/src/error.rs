@@ -5,6 +5,8 @@ use std::fmt;
 
 use libfaas::InvalidEvent;
 
+use crate::percent;
+
 /// What a mapping can't do with: where, what was expected there, and what was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Error {
@@ -159,6 +161,8 @@ impl Error {
     }
 }
 
+/// What kind and where, the pointer as a URI fragment (RFC 6901), as spec/probe.md has an adapter say it:
+/// `payload#/Records/0/eventID: expected a non-empty string, found nothing`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Error {
@@ -167,13 +171,12 @@ impl fmt::Display for Error {
             found,
             ..
         } = self;
-        match (self.document, pointer.as_str()) {
-            (Document::Payload, "") => {}
-            (Document::Payload, pointer) => write!(f, "{}: ", pointer.escape_debug())?,
-            (Document::Delivery, "") => f.write_str("delivery: ")?,
-            (Document::Delivery, pointer) => write!(f, "delivery {}: ", pointer.escape_debug())?,
+        f.write_str(self.kind.name())?;
+        // Where only the whole can be meant, nothing is pointed at.
+        if matches!(self.kind, Kind::Payload | Kind::Delivery) {
+            write!(f, "#{}", percent::encoded(pointer, ":?"))?;
         }
-        write!(f, "expected {expected}, found {found}")
+        write!(f, ": expected {expected}, found {found}")
     }
 }
 

@@ -39,6 +39,7 @@ mod openfaas;
 mod openwhisk;
 mod outcome;
 mod passing;
+mod percent;
 mod registry;
 pub mod time;
 mod vmware;

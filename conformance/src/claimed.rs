@@ -130,7 +130,8 @@ fn common_encodings(manifest: &Manifest) -> Result<Vec<Encoding>> {
     }
 }
 
-fn current_folder() -> Result<PathBuf> {
+/// The folder where the person is.
+pub fn current_folder() -> Result<PathBuf> {
     std::env::current_dir().map_err(|e| {
         Error::not_judged(
             format!("the current folder can't be read: {e}"),

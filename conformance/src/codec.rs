@@ -8,13 +8,13 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use crate::cli::Codec;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expect::shortened;
 use crate::interrupt;
 use crate::judge::{self, report_of};
 use crate::known::KnownFailures;
 use crate::meaning;
-use crate::report::model::{CaseResult, SubjectInfo, Verdict};
+use crate::report::model::{CaseResult, Verdict};
 use crate::reproduce::quoted;
 use crate::runner::{LEFT_OUT, Run, RunEvent};
 use crate::select::{Named, Selection};
@@ -36,15 +36,13 @@ pub fn judge(options: &Codec) -> Result<u8> {
     let names: Vec<Named> = vectors.iter().map(Vector::named).collect();
     let selection = Selection::new(&options.run, &names)?;
     let known = KnownFailures::read(options.run.known_failing.as_deref(), &names)?;
-    check_profiles(&options.run.profile, &vectors)?;
+    judge::check_profile_names(
+        &options.run.profile,
+        vectors.iter().map(profile),
+        "codecs have codec/json, codec/protobuf and codec/capnp",
+    )?;
     judge::check_report(&options.run)?;
-    let cwd = std::env::current_dir().map_err(|e| {
-        Error::not_judged(
-            format!("the current folder can't be read: {e}"),
-            "run the suite in a folder that exists",
-        )
-    })?;
-    let stage = Stage::resolve(options.command.clone(), cwd, BTreeMap::new())?;
+    let stage = judge::stage(&options.command)?;
     let seed = judge::seed(&options.run);
     let begin = Instant::now();
     let date = judge::now();
@@ -59,34 +57,13 @@ pub fn judge(options: &Codec) -> Result<u8> {
         };
         session.run(&vectors, &selection, to)
     });
-    let subject = SubjectInfo {
-        kind: "codec".to_owned(),
-        command: options.command.clone(),
-        name: None,
-        version: None,
-        claims: Default::default(),
-        producer: None,
-    };
+    let subject = judge::command_alone("codec", &options.command);
     let report = report_of(&run, subject, seed, date, begin.elapsed());
     judge::finish(&report, &options.run, run.interrupted)
 }
 
 fn profile(vector: &Vector) -> String {
     format!("codec/{}", vector.encoding)
-}
-
-/// A profile that nothing belongs to would silently run nothing.
-fn check_profiles(wanted: &[String], vectors: &[Vector]) -> Result<()> {
-    match wanted
-        .iter()
-        .find(|name| !vectors.iter().any(|v| profile(v) == **name))
-    {
-        None => Ok(()),
-        Some(name) => Err(Error::usage(
-            format!("there is no profile `{name}` here"),
-            "codecs have codec/json, codec/protobuf and codec/capnp",
-        )),
-    }
 }
 
 /// A codec that answers request after request; started again when it dies.

@@ -13,7 +13,7 @@ use crate::vector::{Vector, vectors};
 pub struct Coverage {
     cases: BTreeMap<String, Vec<String>>,
     vectors: BTreeMap<String, Vec<Vector>>,
-    fixtures: BTreeMap<String, usize>,
+    fixtures: BTreeMap<String, Vec<String>>,
     untested: BTreeMap<String, String>,
 }
 
@@ -45,8 +45,12 @@ impl Coverage {
             }
         }
         for fixture in fixtures()? {
-            for rule in fixture.rules() {
-                *coverage.fixtures.entry(rule).or_default() += 1;
+            for rule in fixture.rules {
+                coverage
+                    .fixtures
+                    .entry(rule)
+                    .or_default()
+                    .push(fixture.id.clone());
             }
         }
         Ok(coverage)
@@ -62,9 +66,9 @@ impl Coverage {
         self.vectors.get(rule).map_or(&[], Vec::as_slice)
     }
 
-    /// How many fixtures test a rule.
-    pub fn fixtures(&self, rule: &str) -> usize {
-        self.fixtures.get(rule).copied().unwrap_or(0)
+    /// The fixtures that test a rule.
+    pub fn fixtures(&self, rule: &str) -> &[String] {
+        self.fixtures.get(rule).map_or(&[], Vec::as_slice)
     }
 
     /// Why a rule is not tested, if the list says.
@@ -76,7 +80,7 @@ impl Coverage {
     pub fn tests(&self, rule: &Rule) -> bool {
         !self.cases(&rule.id).is_empty()
             || !self.vectors(&rule.id).is_empty()
-            || self.fixtures(&rule.id) > 0
+            || !self.fixtures(&rule.id).is_empty()
     }
 
     /// What tests a rule, in words.
@@ -87,7 +91,7 @@ impl Coverage {
             n => Some(format!("{n} {what}s")),
         };
         let vectors = counted(self.vectors(&rule.id).len(), "vector");
-        let fixtures = counted(self.fixtures(&rule.id), "fixture");
+        let fixtures = counted(self.fixtures(&rule.id).len(), "fixture");
         let tests: Vec<String> = self
             .cases(&rule.id)
             .iter()

@@ -39,6 +39,32 @@ pub(crate) fn at(text: &str, pointer: &str) -> Result<String, String> {
     Ok(text)
 }
 
+/// Of what stands at a JSON Pointer, the index in its array, and how many items that has.
+pub(crate) fn index(text: &str, pointer: &str) -> Option<(usize, usize)> {
+    let (array, index) = pointer.rsplit_once('/')?;
+    let index = index.parse().ok()?;
+    let array = at(text, array).ok()?;
+    let items = array.trim_start().starts_with('[').then(|| items(&array))?;
+    Some((index, items.ok()?.len()))
+}
+
+/// Whether there is a number in a document that is written otherwise once it was a double.
+pub(crate) fn has_odd_number(text: &str) -> bool {
+    let inside = |parts: Result<Vec<String>, String>| {
+        parts.is_ok_and(|parts| parts.iter().any(|part| has_odd_number(part)))
+    };
+    match text.trim_start().as_bytes().first() {
+        Some(b'{') => inside(members(text).map(|members| members.into_values().collect())),
+        Some(b'[') => inside(items(text)),
+        Some(b'-' | b'0'..=b'9') => {
+            let double = text.trim().parse::<f64>();
+            double.is_ok_and(|double| double.to_string() != text.trim())
+        }
+        Some(_) => false,
+        None => false,
+    }
+}
+
 /// A document without the line ends between its values; in JSON they stand nowhere else.
 pub(crate) fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
@@ -90,6 +116,11 @@ mod tests {
         ));
         assert!(!same("1.10", "1.1"));
         assert!(!same("12345678901234567890", "12345678901234567000"));
+        assert!(has_odd_number(r#"{"a":["1",{"b":-1.0}]}"#));
+        assert!(has_odd_number("[12345678901234567890]"));
+        assert!(!has_odd_number(r#"{"1":["2.0",null,true, 7, 1.5]}"#));
+        assert_eq!(index(r#"{"a":[1,2]}"#, "/a/1"), Some((1, 2)));
+        assert_eq!(index(r#"{"a":{"0":2}}"#, "/a/0"), None);
         assert_eq!(at(r#"{"a/b":[1, {"c":2.0}]}"#, "/a~1b/1/c").unwrap(), "2.0");
     }
 }

@@ -12,8 +12,8 @@ use crate::fault;
 use crate::rule::{Rule, rules};
 
 const BOLD: Style = Style::new().bold();
-/// Vectors of a rule that are shown.
-const VECTORS: usize = 12;
+/// Vectors, or fixtures, of a rule that are shown.
+const SHOWN: usize = 12;
 
 const DIM: Style = Style::new().dimmed();
 
@@ -84,21 +84,39 @@ fn explain_rule(
         writeln!(out, "  why     {}", flat(&case.why))?;
         write_faults(case, out)?;
     }
-    let vectors = coverage.vectors(id);
-    if !vectors.is_empty() {
-        writeln!(
-            out,
-            "{BOLD}{} vectors{BOLD:#}  for codecs (schemas/vectors)",
-            vectors.len()
-        )?;
-        for vector in vectors.iter().take(VECTORS) {
-            writeln!(out, "  {}: {}", vector.id, vector.why)?;
-        }
-        if vectors.len() > VECTORS {
-            writeln!(out, "  … and {} more", vectors.len() - VECTORS)?;
-        }
+    let vectors = coverage.vectors(id).iter();
+    let lines = vectors.map(|vector| format!("{}: {}", vector.id, vector.why));
+    write_some("vectors", "for codecs (schemas/vectors)", lines, out)?;
+    let fixtures = coverage.fixtures(id);
+    let lines = fixtures.iter().cloned();
+    write_some("fixtures", "for adapters (adapters/fixtures)", lines, out)?;
+    let faults = fault::adapter::FAULTS.iter();
+    let of_rule = faults.filter(|fault| fault.is_of(id) && !fixtures.is_empty());
+    for (n, fault) in of_rule.enumerate() {
+        let label = if n == 0 { "faults" } else { "" };
+        writeln!(out, "  {label:7} {}: {}", fault.name, fault.what)?;
     }
     Ok(())
+}
+
+/// How many there are, and the first of them.
+fn write_some(
+    what: &str,
+    of: &str,
+    lines: impl ExactSizeIterator<Item = String>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let count = lines.len();
+    if count > 0 {
+        writeln!(out, "{BOLD}{count} {what}{BOLD:#}  {of}")?;
+    }
+    for line in lines.take(SHOWN) {
+        writeln!(out, "  {line}")?;
+    }
+    match count.saturating_sub(SHOWN) {
+        0 => Ok(()),
+        more => writeln!(out, "  … and {more} more"),
+    }
 }
 
 fn explain_case(case: &Case, out: &mut dyn Write) -> io::Result<()> {

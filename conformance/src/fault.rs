@@ -3,6 +3,8 @@
 //! A fault proves the cases that name it: with the fault they fail, and no others do. This list is
 //! all that the probe, the tests and `explain` know of them.
 
+pub mod adapter;
+
 /// One defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {

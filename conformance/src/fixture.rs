@@ -1,21 +1,20 @@
 //! The fixtures of adapters/, as cases for an adapter.
 
+mod case;
+mod shows;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::document;
 use crate::embedded;
 use crate::error::{Error, Result};
-use crate::rule::rules;
 use crate::select::Named;
-
-/// What a fixture means that does not say it (adapters/README.md).
-const NOW: &str = "2026-11-21T09:30:00Z";
-const ID: &str = "generated";
+use case::Files;
 
 /// A delivery, and one thing that an adapter has to make of it.
 #[derive(Clone, Debug)]
@@ -30,31 +29,34 @@ pub struct Fixture {
     pub delivery: String,
     /// What is asked, and what is right.
     pub truth: Truth,
+    /// The rules that it tests.
+    pub rules: Vec<String>,
 }
 
 /// What is right.
 #[derive(Clone, Debug)]
 pub enum Truth {
-    /// These events, as documents whose data may be `{"$input": POINTER}`; and whether the delivery
-    /// is something else besides.
+    /// These events.
     Events {
-        /// The documents.
+        /// The documents, whose data may be `{"$input": POINTER}`.
         events: Vec<String>,
-        /// It is a handshake or a test too, or instead.
-        notice: bool,
+        /// What kind of thing the delivery is too, or instead: `handshake`, `test` or `progress`.
+        notice: Option<String>,
     },
-    /// No event, and this place in the error.
+    /// No event.
     Refused {
-        /// A JSON Pointer.
+        /// `payload`, `delivery` or `not-an-event`.
+        kind: String,
+        /// The place in the payload or the delivery, a JSON Pointer.
         pointer: String,
     },
-    /// This goes back.
+    /// Something goes back.
     Reply {
-        /// The answers as an FSI stream in JSON, for stdin.
+        /// The answers as an FSI stream in JSON, for stdin; empty if only a handshake is answered.
         answers: String,
-        /// `{"value": …}`, `{"http": …}` or `{"visit": …}`.
-        response: String,
-        /// Whether each answer is OK.
+        /// Each `{"value": …}`, `{"http": …}` or `{"visit": …}`: what a handshake requires, then the reply.
+        responses: Vec<String>,
+        /// Whether each event has one answer, which is OK.
         ok: bool,
     },
 }
@@ -106,8 +108,6 @@ fn collect(folder: &Path, name: &str, files: &mut Vec<(String, Vec<u8>)>) -> std
     Ok(())
 }
 
-type Files<'a> = BTreeMap<String, Cow<'a, [u8]>>;
-
 fn read<'a>(files: impl Iterator<Item = (String, Cow<'a, [u8]>)>) -> Result<Vec<Fixture>> {
     let mut cases: BTreeMap<String, Files<'a>> = BTreeMap::new();
     for (path, bytes) in files {
@@ -126,180 +126,12 @@ fn read<'a>(files: impl Iterator<Item = (String, Cow<'a, [u8]>)>) -> Result<Vec<
                 "adapters/README.md describes its form",
             )
         };
-        fixtures.extend(of_case(&case, &files).map_err(bad)?);
+        fixtures.extend(case::read(&case, &files).map_err(bad)?);
     }
     Ok(fixtures)
 }
 
-fn of_case(case: &str, files: &Files<'_>) -> Result<Vec<Fixture>, String> {
-    let source = match case.rsplit_once('/') {
-        Some((source, _)) => source.replace('/', "."),
-        None => String::new(),
-    };
-    let name = case.rsplit('/').next().unwrap_or(case);
-    let id = if source.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{source}/{name}")
-    };
-    let input = files.iter().find(|(file, _)| file.starts_with("input."));
-    let (_, payload) = input.ok_or("there is no file `input.…`")?;
-    let delivery = delivery(files)?;
-    let fixture = |id: String, truth| Fixture {
-        id,
-        source: source.clone(),
-        payload: payload.to_vec(),
-        delivery: delivery.clone(),
-        truth,
-    };
-    let notice = files
-        .get("notice.json")
-        .map(|bytes| object(bytes))
-        .transpose()?;
-    let truth = match (files.get("output.json"), files.get("error.json")) {
-        (Some(output), None) => Truth::Events {
-            events: document::items(text(output)?)?,
-            notice: notice.is_some(),
-        },
-        (None, Some(error)) => Truth::Refused {
-            pointer: object(error)?["pointer"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
-        },
-        _ => return Err("either output.json or error.json has to be there".to_owned()),
-    };
-    let mut all = vec![fixture(id.clone(), truth)];
-    let required = notice.as_ref().and_then(|notice| notice.get("reply"));
-    if let Some(response) = required {
-        let truth = Truth::Reply {
-            answers: String::new(),
-            response: response.to_string(),
-            ok: true,
-        };
-        all.push(fixture(format!("{id}/notice"), truth));
-    }
-    for (file, bytes) in files {
-        // What a notice requires goes back before the reply: then two lines come, and that is judged above.
-        if let Some(name) = file
-            .strip_suffix(".json")
-            .filter(|name| name.starts_with("reply") && required.is_none())
-        {
-            all.push(fixture(format!("{id}/{name}"), reply(text(bytes)?)?));
-        }
-    }
-    Ok(all)
-}
-
-fn text(bytes: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(bytes).map_err(|e| e.to_string())
-}
-
-fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
-    serde_json::from_slice(bytes).map_err(|e| e.to_string())
-}
-
-fn delivery(files: &Files<'_>) -> Result<String, String> {
-    let mut delivery =
-        Map::from_iter([("now".to_owned(), json!(NOW)), ("id".to_owned(), json!(ID))]);
-    if let Some(bytes) = files.get("delivery.json") {
-        delivery.extend(object(bytes)?);
-    }
-    Ok(Value::Object(delivery).to_string())
-}
-
-/// The answers as a stream whose call N is the Nth event of the payload.
-fn reply(text: &str) -> Result<Truth, String> {
-    let members = document::members(text)?;
-    let member = |name| members.get(name).ok_or(format!("`{name}` is missing"));
-    let mut answers = String::from("{\"call\":0,\"hello\":{\"fsi\":\"1.0\"}}\n");
-    let mut ok = true;
-    for (index, answer) in document::items(member("answers")?)?.iter().enumerate() {
-        let call = index + 1;
-        let answer = document::members(answer)?;
-        for event in answer
-            .get("events")
-            .map_or(Ok(Vec::new()), |e| document::items(e))?
-        {
-            answers.push_str(&format!(
-                "{{\"call\":{call},\"event\":{}}}\n",
-                document::one_line(&event)
-            ));
-        }
-        // An answer without a status is a call that never ended.
-        let Some(status) = answer.get("status") else {
-            ok = false;
-            continue;
-        };
-        let status: Map<String, Value> = serde_json::from_str(status).map_err(|e| e.to_string())?;
-        ok &= status.get("code").is_none_or(|code| code == "OK");
-        answers.push_str(&format!(
-            "{{\"call\":{call},\"end\":{}}}\n",
-            Value::Object(status)
-        ));
-    }
-    Ok(Truth::Reply {
-        answers,
-        response: member("response")?.clone(),
-        ok,
-    })
-}
-
 impl Fixture {
-    /// The rules that it tests: that of its source, and those that its form shows.
-    pub fn rules(&self) -> Vec<String> {
-        let own = format!("adapter-{}", self.source.replace('.', "-"));
-        let mut tested = Vec::new();
-        match &self.truth {
-            Truth::Events { events, notice } => {
-                tested.push(own);
-                if events.is_empty() && *notice {
-                    tested.push("adapter-unknown-kind".to_owned());
-                }
-                if !events.is_empty() {
-                    tested
-                        .extend(["adapter-valid-event", "adapter-content-type"].map(str::to_owned));
-                }
-                if self.source == "cloudevents.event" {
-                    tested.push("adapter-pass-through".to_owned());
-                }
-                if events.iter().any(|event| event.contains("\"$input\"")) {
-                    tested.extend(
-                        ["adapter-data-verbatim", "adapter-data-numbers"].map(str::to_owned),
-                    );
-                }
-                if events.len() > 1 {
-                    tested.extend(["adapter-one-event-each", "adapter-order"].map(str::to_owned));
-                }
-                if self.payload.starts_with(b"\xEF\xBB\xBF") {
-                    tested.push("adapter-bom".to_owned());
-                }
-            }
-            Truth::Refused { .. } => {
-                tested.extend([own, "adapter-undecodable".to_owned()]);
-            }
-            Truth::Reply { answers, ok, .. } => {
-                let kinds =
-                    ["-reply", "-web-reply", "-handshake"].map(|kind| format!("{own}{kind}"));
-                let handshake = answers.is_empty();
-                let of_kind = kinds
-                    .into_iter()
-                    .filter(|rule| rule.ends_with("-handshake") == handshake);
-                tested.extend(of_kind.filter(|rule| rules().contains_key(rule)));
-                match (handshake, ok) {
-                    (true, _) => tested.push("adapter-unknown-kind".to_owned()),
-                    (false, false) => tested.push("adapter-answer-fails-closed".to_owned()),
-                    (false, true) if !answers.contains("\"event\":") => {
-                        tested.push("adapter-answer-no-event".to_owned());
-                    }
-                    (false, true) => {}
-                }
-            }
-        }
-        tested.retain(|rule| rules().contains_key(rule));
-        tested
-    }
-
     /// The events that are right, with the data that they name by its place in the payload; none if
     /// something else is asked.
     pub fn events(&self) -> Result<Vec<String>, String> {
@@ -322,7 +154,7 @@ impl Fixture {
     pub fn named(&self) -> Named {
         Named {
             id: self.id.clone(),
-            rules: self.rules(),
+            rules: self.rules.clone(),
         }
     }
 }
@@ -334,7 +166,10 @@ fn resolved(event: &str, payload: &[u8]) -> Result<String, String> {
     if let Some(pointer) = data.and_then(|data| data.ok()?.remove("$input")) {
         let pointer: String = serde_json::from_str(&pointer).map_err(|e| e.to_string())?;
         let payload = payload.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(payload);
-        members.insert("data".to_owned(), document::at(text(payload)?, &pointer)?);
+        members.insert(
+            "data".to_owned(),
+            document::at(case::text(payload)?, &pointer)?,
+        );
     }
     let members: Vec<_> = members
         .iter()

@@ -1,5 +1,6 @@
 //! `function` and `sdk`: from the options to the report and the exit status.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::sync::mpsc;
@@ -16,6 +17,7 @@ use crate::report::progress::Progress;
 use crate::report::{self, Format, human};
 use crate::runner::{self, Run, Settings};
 use crate::select::{Named, Selection};
+use crate::subject::launch::Stage;
 use crate::target::Claim;
 
 /// The specification that this suite judges by.
@@ -159,6 +161,42 @@ pub fn check_profiles(wanted: &[String], claim: &Claim, kind: Kind, cases: &[Cas
                 known.into_iter().collect::<Vec<_>>().join(", ")
             ),
         )),
+    }
+}
+
+/// The same for subjects of which only a command is known, and which have these profiles.
+pub fn check_profile_names(
+    wanted: &[String],
+    known: impl Iterator<Item = String> + Clone,
+    advice: &str,
+) -> Result<()> {
+    match wanted
+        .iter()
+        .find(|name| !known.clone().any(|known| known == **name))
+    {
+        None => Ok(()),
+        Some(name) => Err(Error::usage(
+            format!("there is no profile `{name}` here"),
+            advice,
+        )),
+    }
+}
+
+/// A command, to be started in the folder where the person is.
+pub fn stage(command: &[String]) -> Result<Stage> {
+    let cwd = claimed::current_folder()?;
+    Stage::resolve(command.to_vec(), cwd, BTreeMap::new())
+}
+
+/// A subject of which only its command is known.
+pub fn command_alone(kind: &str, command: &[String]) -> SubjectInfo {
+    SubjectInfo {
+        kind: kind.to_owned(),
+        command: command.to_vec(),
+        name: None,
+        version: None,
+        claims: BTreeMap::new(),
+        producer: None,
     }
 }
 

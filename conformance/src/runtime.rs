@@ -22,7 +22,6 @@ use crate::runner::{self, Settings};
 use crate::running::Running;
 use crate::select::{Named, Selection};
 use crate::subject::Subject;
-use crate::subject::launch::Stage;
 use crate::target::{Claim, RuntimeClaim, Target, Times};
 
 /// The profiles of runtimes that can be claimed (spec/conformance.md); `core` always is.
@@ -79,15 +78,8 @@ pub fn judge(options: &Runtime) -> Result<u8> {
 
 /// What the driver says of the runtime, and what the person says.
 fn claim(options: &Runtime, seed: u64) -> Result<Claim> {
-    let cwd = std::env::current_dir().map_err(|e| {
-        Error::not_judged(
-            format!("the current folder can't be read: {e}"),
-            "run the suite in a folder that exists",
-        )
-    })?;
-    let mut driver = Stage::resolve(options.command.clone(), cwd.clone(), BTreeMap::new())?;
     // Each case runs in a folder of its own choice; the driver stays where the person is.
-    driver.cwd = cwd;
+    let mut driver = judge::stage(&options.command)?;
     driver.careless = true;
     let bench = Arc::new(Bench::new()?);
     let mut claim = Claim {

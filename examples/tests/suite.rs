@@ -159,14 +159,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             missing,
         ));
     }
-    for case in adapter::cases(&examples.join("adapters"))? {
-        let name = case.strip_prefix(examples)?.display().to_string();
+    for home in adapter::homes(&examples.join("adapters"))? {
+        let name = home.strip_prefix(examples)?.display().to_string();
         let missing = on_path(&bench, "python3")
             .is_none()
             .then(|| "python3".to_owned());
         let bench = Arc::clone(&bench);
         trials.push(ignored(
-            Trial::test(name, move || adapter::run(&bench, &case)),
+            Trial::test(name, move || adapter::run(&bench, &home)),
             missing,
         ));
     }

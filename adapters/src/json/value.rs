@@ -295,18 +295,18 @@ mod tests {
     #[test]
     fn errors_point() {
         let json = read(r#"{"r":[{"id":7,"s3":"no"}]}"#);
-        let record = json.root().at("/r/0").unwrap();
+        let record = json.root().at("payload#/r/0").unwrap();
         assert_eq!(
             record.need("/id").unwrap_err().to_string(),
-            "/r/0/id: expected a string, found `7`"
+            "payload#/r/0/id: expected a string, found `7`"
         );
         assert_eq!(
             record.need("/s4/key").unwrap_err().to_string(),
-            "/r/0/s4/key: expected a non-empty string, found nothing"
+            "payload#/r/0/s4/key: expected a non-empty string, found nothing"
         );
         assert_eq!(
             record.need("/s3/object/key").unwrap_err().to_string(),
-            "/r/0/s3: expected an object, found `\"no\"`"
+            "payload#/r/0/s3: expected an object, found `\"no\"`"
         );
     }
 

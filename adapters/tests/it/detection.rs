@@ -34,7 +34,7 @@ fn an_ambiguous_delivery_names_its_candidates() {
     assert_eq!(error.kind(), Kind::Unrecognized);
     assert_eq!(
         error.to_string(),
-        "expected a delivery of one source, found what could be any of aws.s3, aws.sns"
+        "unrecognized: expected a delivery of one source, found what could be any of aws.s3, aws.sns"
     );
 }
 

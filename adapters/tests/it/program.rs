@@ -151,7 +151,7 @@ fn what_cannot_be_mapped_is_65() {
     assert_eq!((output.status.code(), stdout(&output)), (Some(65), ""));
     assert_eq!(
         stderr(&output),
-        "faas-adapt: /Records/1/responseElements/x-amz-request-id: expected a non-empty string, found nothing\n"
+        "faas-adapt: payload#/Records/1/responseElements/x-amz-request-id: expected a non-empty string, found nothing\n"
     );
     let output = adapt(&["auto"], b"{}", &[]);
     assert_eq!(output.status.code(), Some(65));

@@ -15,8 +15,10 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Unmappable(ValueError):
+    """Where, as spec/probe.md has an adapter say it: the JSON Pointer is a URI fragment."""
+
     def __init__(self, pointer, expected, found):
-        super().__init__(f"{pointer or 'the notification'}: expected {expected}, found {found}")
+        super().__init__(f"payload#{quote(pointer)}: expected {expected}, found {found}")
 
 
 def no_number(text):
@@ -98,5 +100,6 @@ if __name__ == "__main__":
         # All or nothing: no event of a batch is written before all are made.
         sys.stdout.buffer.write(adapt(sys.stdin.buffer.read().decode("utf-8-sig")).encode())
     except (ValueError, RecursionError) as error:
-        print(f"registry: {error}", file=sys.stderr)
+        where = "" if isinstance(error, Unmappable) else "payload#: expected JSON, found "
+        print(f"registry: {where}{error}", file=sys.stderr)
         sys.exit(65)

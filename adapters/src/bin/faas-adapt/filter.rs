@@ -33,10 +33,15 @@ pub(crate) fn say(notice: &Notice) -> String {
         Some(Response::Visit(url)) => format!("GET {url}"),
         Some(_) => "--reply has what must go back".to_owned(),
     };
-    format!("{}; {required}", name(notice))
+    one_line(format!("{}; {required}", name(notice)))
 }
 
 /// What a notice is.
 pub(crate) fn name(notice: &Notice) -> String {
-    format!("{}: {}", notice.kind.name(), notice.what)
+    one_line(format!("{}: {}", notice.kind.name(), notice.what))
+}
+
+/// Whatever the vendor's own text holds.
+fn one_line(text: String) -> String {
+    text.replace(char::is_control, " ")
 }
