@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::ALLOW;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use jiff::Timestamp;
@@ -16,7 +17,9 @@ use tokio::task::JoinSet;
 
 use super::catalog::{Catalog, Target};
 use super::cors::Cors;
-use super::http::{Arrival, Messages, Refusal, answer, bound, failure, read, trace};
+use super::http::{
+    Arrival, DELIVERY, Messages, Refusal, answer, bound, describe, failure, read, trace,
+};
 use super::invoke::new_id;
 use crate::log::{Record, Severity};
 
@@ -69,7 +72,7 @@ impl Gateway {
             return self.cors.preflight(&parts.headers, &methods);
         }
         let target = self.catalog.find(method, path);
-        let outcome = self.outcome(&parts.uri, &parts.headers, body, target).await;
+        let outcome = self.outcome(&parts, body, target).await;
         let mut response = outcome.unwrap_or_else(|response| *response);
         self.cors.open(&parts.headers, response.headers_mut());
         response
@@ -78,8 +81,7 @@ impl Gateway {
     /// The response of a call, or in place of one.
     async fn outcome<B>(
         &self,
-        uri: &Uri,
-        headers: &HeaderMap,
+        parts: &Parts,
         body: B,
         target: Target,
     ) -> Result<Response<Bytes>, Box<Response<Bytes>>>
@@ -87,6 +89,7 @@ impl Gateway {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        let (uri, headers) = (&parts.uri, &parts.headers);
         let refuse = |refusal: Refusal| Box::new(self.refuse(&refusal, &target));
         let limit = match &target {
             Target::Function { tenant, name } => {
@@ -127,6 +130,11 @@ impl Gateway {
             time: time.expect("now is in the years 1 to 9999"),
         };
         let incoming = read(uri, headers, body, &arrival).map_err(refuse)?;
+        if incoming.plain {
+            // The event has no place for it, and an adapter needs it.
+            let description = describe(&parts.method, uri, headers);
+            context.extra.insert(DELIVERY.to_owned(), description);
+        }
         let results = match &target {
             // An empty batch asks for nothing.
             _ if incoming.events.is_empty() => Ok(Vec::new()),
@@ -354,6 +362,38 @@ mod tests {
                 .await
                 .status(),
             200
+        );
+        host.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn an_adapter_is_told_how_a_plain_request_came() {
+        let (gateway, host) = gateway(&[]).await;
+        let manifest = r#"{fsi: '1.0', name: hook, command: [sh, -c, 'printf %s "$FAAS_X_DELIVERY"'], modes: [binary]}"#;
+        let manifest = Manifest::from_yaml(manifest).unwrap();
+        let folder = std::path::Path::new("/");
+        let deployed = gateway.catalog.deploy("acme", manifest, folder).await;
+        assert!(deployed.unwrap().status.is_ok());
+        let push = ("x-github-event", "push");
+        let told = ask(&gateway, "POST /acme/hook?x=1", &[TEXT, push], "body").await;
+        let told: serde_json::Value = serde_json::from_slice(told.body()).unwrap();
+        assert_eq!(told["method"], "POST");
+        assert_eq!(
+            (&told["path"], &told["query"]),
+            (&"/acme/hook".into(), &"x=1".into())
+        );
+        assert_eq!(told["headers"]["x-github-event"], "push");
+        // What is an event says all by itself.
+        let event = [
+            ("ce-specversion", "1.0"),
+            ("ce-id", "1"),
+            ("ce-source", "/s"),
+            ("ce-type", "t"),
+        ];
+        let untold = ask(&gateway, "POST /acme/hook", &event, "body").await;
+        assert_eq!(
+            (untold.status().as_u16(), &untold.body()[..]),
+            (200, &b""[..])
         );
         host.shutdown().await;
     }

@@ -2,6 +2,7 @@
 //! events, results become responses. No I/O.
 
 mod context;
+mod delivery;
 mod media;
 mod percent;
 mod refusal;
@@ -9,6 +10,7 @@ mod request;
 mod response;
 
 pub use context::{Bound, bound, trace};
+pub use delivery::{DELIVERY, describe};
 pub use media::{Content, asked};
 pub use percent::{InvalidValue, decode, encode};
 pub use refusal::Refusal;

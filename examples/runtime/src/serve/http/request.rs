@@ -20,6 +20,8 @@ pub struct Incoming {
     pub events: Vec<Event>,
     /// The content mode that the answer is to have.
     pub answer: Content,
+    /// Whether the event was made of a request that carried none (`http-plain-request`).
+    pub plain: bool,
 }
 
 /// What the event of a plain request is made of, besides the request.
@@ -61,6 +63,9 @@ pub fn read(
         let came = charset.escape_debug();
         return Err(Refusal::unsupported(format!("expected UTF-8, got {came}")));
     }
+    let plain = named.is_none()
+        && !media_type.is_some_and(is_cloudevents)
+        && !headers.contains_key("ce-specversion");
     let (events, mode) = match named {
         Some(mode @ Content::Structured(encoding)) => (vec![document(body, encoding)?], mode),
         Some(mode) => (batch(&body)?, mode),
@@ -74,13 +79,14 @@ pub fn read(
             let event = from_headers(headers, media_type, body)?;
             (vec![event], Content::Binary)
         }
-        None => (
-            vec![plain(uri, media_type, body, arrival)?],
-            Content::Binary,
-        ),
+        None => (vec![made(uri, media_type, body, arrival)?], Content::Binary),
     };
     let answer = asked(headers).unwrap_or(mode);
-    Ok(Incoming { events, answer })
+    Ok(Incoming {
+        events,
+        answer,
+        plain,
+    })
 }
 
 fn document(body: Bytes, encoding: Encoding) -> Result<Event, Refusal> {
@@ -139,7 +145,8 @@ fn from_headers(
     binary::from_vars(vars, body).map_err(invalid)
 }
 
-fn plain(
+/// The event of a plain request.
+fn made(
     uri: &Uri,
     media_type: Option<&str>,
     body: Bytes,
@@ -334,6 +341,8 @@ mod tests {
             b"hi",
         );
         assert_eq!((event.id(), event.ty()), ("i-1", "fsi.http.request"));
+        assert!(request("/", &[], b"").unwrap().plain);
+        assert!(!request("/", &REQUIRED, b"").unwrap().plain);
         assert_eq!(event.source(), "/acme/a%20b%7Cc");
         assert_eq!(event.subject(), Some("x=1&y=%20"));
         assert_eq!(event.datacontenttype(), Some("text/plain"));
