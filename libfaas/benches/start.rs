@@ -1,6 +1,6 @@
 //! What a start costs at each level, as ratios to a bare spawn and to others' tools in one run.
 //!
-//! `cargo bench -p libfaas --features host --bench start [-- ROUNDS [PROGRAM]]`; rows whose tool or
+//! `cargo bench -p libfaas --bench start [-- ROUNDS [PROGRAM]]`; rows whose tool or
 //! privilege is missing are left out. Each figure is the median, from the start to the program's
 //! exit being known; the rounds of all rows alternate, so that what disturbs one disturbs all.
 

@@ -1,0 +1,4 @@
+//! What the machine can do: minimal loops, without anything that could be left out.
+
+pub(crate) mod clock;
+pub(crate) mod echo;

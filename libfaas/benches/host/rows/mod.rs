@@ -1,0 +1,48 @@
+//! The comparisons.
+
+mod rate;
+mod warm;
+
+use crate::comparison::Comparison;
+use crate::options::Options;
+
+/// One comparison, to be made in a process of its own.
+pub(crate) struct Entry {
+    /// What it is called on the command line.
+    pub(crate) id: String,
+    /// The same for people.
+    pub(crate) what: String,
+    pub(crate) cores: usize,
+    /// Starts what takes part. Why it can't be, if not.
+    pub(crate) prepare: Prepare,
+}
+
+type Prepare = Box<dyn Fn(&Options) -> Result<Comparison, String>>;
+
+impl Entry {
+    fn new(
+        id: impl Into<String>,
+        what: impl Into<String>,
+        cores: usize,
+        prepare: impl Fn(&Options) -> Result<Comparison, String> + 'static,
+    ) -> Entry {
+        Entry {
+            id: id.into(),
+            what: what.into(),
+            cores,
+            prepare: Box::new(prepare),
+        }
+    }
+}
+
+pub(crate) fn all() -> Vec<Entry> {
+    [warm::entries(), rate::entries()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// `1core` or `2cores`, in names.
+fn cores_name(cores: usize) -> String {
+    format!("{cores}core{}", if cores == 1 { "" } else { "s" })
+}
