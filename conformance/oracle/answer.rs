@@ -57,6 +57,11 @@ impl<'a> Oracle<'a> {
         answer
     }
 
+    /// Whether the suite has put a member into the payload.
+    fn is_extended(&self) -> bool {
+        String::from_utf8_lossy(&self.fixture.payload).contains(disfigure::EXTRA)
+    }
+
     fn shows(&self, rule: &str) -> bool {
         self.fixture.rules.iter().any(|shown| shown == rule)
     }
@@ -97,7 +102,7 @@ impl<'a> Oracle<'a> {
     fn mapped(&self, notice: Option<&str>, fault: &str, run: usize) -> Answer {
         let refuses = match fault {
             "refuses-byte-order-marks" => self.shows("adapter-bom"),
-            "refuses-extra-members" => self.shows("adapter-extra-member"),
+            "refuses-extra-members" => self.is_extended(),
             "refuses-what-does-not-fit" => self.shows("adapter-attribute-unfit"),
             _ => false,
         };
@@ -166,6 +171,7 @@ impl<'a> Oracle<'a> {
                 "looks-at-the-clock" => attributes.redraw(&surroundings().expect("JSON")),
                 "remembers" if run > 0 => attributes.set("id", "drawn anew"),
                 "loses-members" => attributes.lessen_data(),
+                "loses-extra-members" => attributes.forget_data(),
                 "detours-numbers" => attributes.detour_data(),
                 "drops-content-types" => attributes.remove("datacontenttype"),
                 "writes-invalid-events" => attributes.set("id", ""),

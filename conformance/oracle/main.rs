@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use answer::Oracle;
 use faas_conformance::fault::adapter::FAULTS;
-use faas_conformance::fixture::{Fixture, Truth, of_source};
+use faas_conformance::fixture::{Fixture, Run, Truth, of_source};
 
 /// What the suite asked.
 #[derive(Default)]
@@ -29,7 +29,9 @@ fn main() -> ExitCode {
         .read_to_end(&mut stdin)
         .expect("stdin can be read");
     let delivery = std::fs::read_to_string(&asked.description).expect("the file can be read");
-    let all = of_source(&asked.source).expect("the fixtures can be read");
+    let fixtures = of_source(&asked.source).expect("the fixtures can be read");
+    let runs: Vec<Run<'_>> = fixtures.iter().flat_map(Fixture::runs).collect();
+    let mut all = runs.iter().map(|run| &*run.fixture);
     let fits = |fixture: &&Fixture| {
         let payload = asked.answered.as_ref().unwrap_or(&stdin);
         let same = fixture.source == asked.source
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
             _ => asked.answered.is_none(),
         }
     };
-    let fixture = all.iter().find(fits).expect("only fixtures are asked");
+    let fixture = all.find(fits).expect("only fixtures are asked");
     match asked.fault.as_str() {
         "crashes" => std::process::abort(),
         "is-silent" => loop {

@@ -136,7 +136,7 @@ impl Bench<'_> {
         let mut result = result(fixture, Verdict::Pass);
         let mut stderr = String::new();
         let judged = given(fixture).map_err(failed).and_then(|folder| {
-            verdict::of_runs(fixture, |_| {
+            verdict::of_runs(fixture, |fixture| {
                 let output = self.adapt(fixture, folder.path())?;
                 stderr.clone_from(&output.stderr);
                 Ok(output)

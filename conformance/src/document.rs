@@ -1,6 +1,7 @@
 //! JSON whose digits count: what an adapter passes on is compared as text, not as numbers.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::value::RawValue;
 
@@ -25,18 +26,33 @@ pub(crate) fn members(text: &str) -> Result<BTreeMap<String, String>, String> {
 
 /// The text that stands at a JSON Pointer (RFC 6901).
 pub(crate) fn at(text: &str, pointer: &str) -> Result<String, String> {
-    let mut text = text.to_owned();
+    Ok(text[place(text, pointer)?].to_owned())
+}
+
+/// Where the text that stands at a JSON Pointer begins and ends.
+pub(crate) fn place(text: &str, pointer: &str) -> Result<Range<usize>, String> {
+    let mut place = 0..text.len();
     for token in pointer.split('/').skip(1) {
-        let inside = match text.trim_start().starts_with('[') {
-            true => token
-                .parse()
-                .ok()
-                .and_then(|index: usize| items(&text).ok()?.into_iter().nth(index)),
-            false => members(&text)?.remove(&token.replace("~1", "/").replace("~0", "~")),
+        let outer = &text[place.clone()];
+        let inner = match outer.trim_start().starts_with('[') {
+            true => token.parse().ok().and_then(|index: usize| {
+                let items: Vec<&RawValue> = serde_json::from_str(outer).ok()?;
+                items.get(index).copied()
+            }),
+            false => {
+                let name = token.replace("~1", "/").replace("~0", "~");
+                let members: BTreeMap<String, &RawValue> =
+                    serde_json::from_str(outer).map_err(|e| e.to_string())?;
+                members.get(&name).copied()
+            }
         };
-        text = inside.ok_or_else(|| format!("there is nothing at {pointer}"))?;
+        let inner = inner
+            .ok_or_else(|| format!("there is nothing at {pointer}"))?
+            .get();
+        let start = inner.as_ptr() as usize - text.as_ptr() as usize;
+        place = start..start + inner.len();
     }
-    Ok(text)
+    Ok(place)
 }
 
 /// Of what stands at a JSON Pointer, the index in its array, and how many items that has.

@@ -1,6 +1,7 @@
 //! The fixtures of adapters/, as cases for an adapter.
 
 mod case;
+mod runs;
 mod shows;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use crate::embedded;
 use crate::error::{Error, Result};
 use crate::select::Named;
 use case::Files;
+pub use runs::Run;
 
 /// A delivery, and one thing that an adapter has to make of it.
 #[derive(Clone, Debug)]

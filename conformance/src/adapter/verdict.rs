@@ -4,7 +4,7 @@ use libfaas::{Data, Encoding, Event, EventDecoder, Limits};
 
 use super::response;
 use crate::document;
-use crate::fixture::{Fixture, Truth};
+use crate::fixture::{Fixture, Run, Truth};
 
 /// The exit status for a payload that can't be mapped.
 const UNMAPPABLE: i32 = 65;
@@ -40,17 +40,15 @@ impl Difference {
     }
 }
 
-/// Judges as many runs as the fixture wants, the first of which has the number 0.
+/// Judges each run that the fixture wants.
 pub fn of_runs<E>(
     fixture: &Fixture,
-    mut run: impl FnMut(usize) -> Result<Output, E>,
+    mut run: impl FnMut(&Fixture) -> Result<Output, E>,
 ) -> Result<Option<Difference>, E> {
-    // What depends on what came before shows only when the same comes again.
-    let again = fixture.rules.iter().any(|rule| rule == "adapter-pure");
-    for nth in 0..1 + usize::from(again) {
-        if let Err(mut difference) = same(fixture, &run(nth)?) {
-            if nth > 0 {
-                difference.expected = format!("the same the second time: {}", difference.expected);
+    for Run { fixture, how } in fixture.runs() {
+        if let Err(mut difference) = same(&fixture, &run(&fixture)?) {
+            if !how.is_empty() {
+                difference.expected = format!("{how}: {}", difference.expected);
             }
             return Ok(Some(difference));
         }

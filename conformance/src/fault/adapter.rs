@@ -71,6 +71,7 @@ pub const FAULTS: &[Fault] = &[
     of("looks-at-the-clock", &["adapter-pure"], "takes the time and new identifiers from the system"),
     of("remembers", &["adapter-pure"], "gives a delivery that comes again other identifiers"),
     of("refuses-extra-members", &["adapter-extra-member"], "refuses what its mapping does not name"),
+    of("loses-extra-members", &["adapter-extra-member", "adapter-data-verbatim"], "leaves out of the data what its mapping does not know"),
     of("refuses-byte-order-marks", &["adapter-bom"], "takes a byte order mark for bad JSON"),
     of("accepts-anything", &["adapter-undecodable"], "makes no event of what it can't map, and is content"),
     of("maps-what-is-no-event", &["adapter-unknown-kind"], "makes an event of what is none"),

@@ -52,17 +52,31 @@ fn who_knows_the_fixtures_passes() {
     assert_eq!(all, fixtures().expect("they can be read").len());
 }
 
+/// A run, what is right to print, and what the oracle knows of it.
+struct Known<'a> {
+    oracle: Oracle<'a>,
+    right: Answer,
+}
+
 /// Whether the suite sees the fault by this fixture.
-fn sees(fixture: &Fixture, oracle: &Oracle<'_>, right: &Answer, fault: &str) -> bool {
-    let runs: Vec<Answer> = (0..2).map(|run| oracle.answer(fault, run)).collect();
-    if runs.iter().all(|answer| answer == right) {
+fn sees(fixture: &Fixture, runs: &[Known<'_>], fault: &str) -> bool {
+    let answers = runs.iter().enumerate();
+    let answers: Vec<Answer> = answers
+        .map(|(nth, run)| run.oracle.answer(fault, nth))
+        .collect();
+    if answers
+        .iter()
+        .zip(runs)
+        .all(|(answer, run)| *answer == run.right)
+    {
         return false;
     }
-    let run = |nth: usize| {
-        let answer = &runs[nth];
+    let mut answers = answers.into_iter();
+    let run = |_: &Fixture| {
+        let answer = answers.next().expect("an answer for each run");
         Ok::<_, Infallible>(Output {
-            stdout: answer.stdout.clone().into_bytes(),
-            stderr: answer.stderr.clone(),
+            stdout: answer.stdout.into_bytes(),
+            stderr: answer.stderr,
             exit: Some(answer.exit.into()),
             ended: format!("exited with status {}", answer.exit),
         })
@@ -92,11 +106,16 @@ fn seen(fixtures: &[Fixture]) -> Seen {
             let Some(fixture) = fixtures.get(nth) else {
                 return;
             };
-            let oracle = Oracle::new(fixture);
-            let right = oracle.answer("none", 0);
+            let runs = fixture.runs();
+            let known = runs.iter().map(|run| {
+                let oracle = Oracle::new(&run.fixture);
+                let right = oracle.answer("none", 0);
+                Known { oracle, right }
+            });
+            let known: Vec<Known<'_>> = known.collect();
             let by = FAULTS
                 .iter()
-                .filter(|fault| sees(fixture, &oracle, &right, fault.name))
+                .filter(|fault| sees(fixture, &known, fault.name))
                 .map(|fault| (fault.name, nth));
             let by: Vec<_> = by.collect();
             seen.lock().expect("nobody panicked").extend(by);
