@@ -235,8 +235,8 @@ impl Call {
         self.port.stopped().is_some()
     }
 
-    /// Waits until the call is given up, or until nobody can do that any more because the input of
-    /// the process has ended. The status is what to return.
+    /// Waits until the call is given up, or until nobody can do that any more because its end is
+    /// written or the input of the process has ended. The status is what to return.
     pub fn wait_cancelled(&self) -> Status {
         self.port.wait_stopped()
     }

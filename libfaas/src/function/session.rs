@@ -231,7 +231,12 @@ impl Session {
                 "the input has ended, so that nobody can give the call up any more",
             )
         };
-        self.stopped(call).or_else(|| self.at_eof.then(unstoppable))
+        let stopped = self.stopped(call);
+        // A call whose end is written is over for its host too, which has nothing to cancel then.
+        let over = self.open.get(&call).filter(|state| state.output_ended);
+        stopped
+            .or_else(|| over.map(|_| gone()))
+            .or_else(|| self.at_eof.then(unstoppable))
     }
 
     /// What to put on the next message of a call's output.
@@ -319,6 +324,12 @@ impl Session {
     /// Whether no handler runs or waits to.
     pub(crate) fn is_idle(&self) -> bool {
         self.running == 0 && self.waiting.is_empty()
+    }
+
+    /// How many calls something is kept of besides their numbers.
+    #[cfg(all(feature = "host", any(test, fuzzing)))]
+    pub(crate) fn open_calls(&self) -> usize {
+        self.open.len()
     }
 
     fn open(&mut self, call: u64, context: Option<Context>) {

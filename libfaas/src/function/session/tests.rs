@@ -687,3 +687,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn nobody_waits_to_be_given_up_whose_end_is_written() {
+    let mut bench = bench(InputEnded);
+    assert!(matches!(
+        bench.session.take(CALL, false),
+        Taken::Item(Item::Event { .. })
+    ));
+    assert_eq!(bench.session.give_up(CALL), None);
+    assert!(bench.session.stamp(CALL).unwrap().input_done);
+    bench.session.commit(CALL, true).unwrap();
+    assert_eq!(bench.session.give_up(CALL), Some(gone()));
+}
