@@ -37,6 +37,9 @@ pub mod host;
 mod limits;
 mod manifest;
 mod message;
+#[cfg(all(feature = "host", any(test, fuzzing)))]
+#[doc(hidden)]
+pub mod model;
 mod status;
 
 pub use context::{Context, Environment, InvalidContext, InvalidEnvironment};

@@ -38,7 +38,7 @@ mod log;
 mod oneshot;
 mod pieces;
 mod result;
-mod session;
+pub(crate) mod session;
 mod stream;
 
 use std::collections::BTreeMap;

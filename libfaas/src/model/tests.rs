@@ -1,0 +1,133 @@
+//! Bounds that take seconds; `FAAS_MODEL=2`, `3` and so on go that many steps deeper.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One unary call; everything else that a world may have is added by the tests.
+fn small() -> Setup {
+    Setup {
+        encoding: Encoding::Protobuf,
+        concurrency: 1,
+        calls: 1,
+        items: 1,
+        pieces: false,
+        cuts: false,
+        deaths: false,
+        capacity: 16,
+        hold: 1 << 20,
+        fault: None,
+    }
+}
+
+/// Explores a world as deep as this.
+fn holds(name: &str, setup: &Setup, depth: usize) {
+    let more = std::env::var("FAAS_MODEL")
+        .ok()
+        .and_then(|more| more.parse().ok());
+    let bound = Bound {
+        depth: depth + more.unwrap_or(0),
+        states: 10_000_000,
+    };
+    let start = std::time::Instant::now();
+    let explored = explore(setup, bound).unwrap_or_else(|broken| panic!("{name}: {broken}"));
+    println!("{name}: {explored:?} in {:?}", start.elapsed());
+}
+
+#[test]
+fn one_call() {
+    holds("one call", &small(), 9);
+}
+
+#[test]
+fn one_call_and_deaths() {
+    let setup = Setup {
+        deaths: true,
+        ..small()
+    };
+    holds("one call and deaths", &setup, 7);
+}
+
+#[test]
+fn one_call_in_bytes_that_are_cut() {
+    let setup = Setup {
+        cuts: true,
+        deaths: true,
+        ..small()
+    };
+    holds("one call in bytes that are cut", &setup, 6);
+}
+
+#[test]
+fn one_call_in_pieces() {
+    let setup = Setup {
+        pieces: true,
+        items: 2,
+        ..small()
+    };
+    holds("one call in pieces", &setup, 8);
+}
+
+#[test]
+fn two_calls_at_once() {
+    let setup = Setup {
+        calls: 2,
+        concurrency: 2,
+        ..small()
+    };
+    holds("two calls at once", &setup, 6);
+}
+
+#[test]
+fn two_calls_in_turn() {
+    let setup = Setup {
+        calls: 2,
+        ..small()
+    };
+    holds("two calls in turn", &setup, 8);
+}
+
+/// Defects between the two sessions are seen, each for what it is.
+#[test]
+fn what_goes_wrong_is_noticed() {
+    for (fault, noticed) in [
+        (
+            Fault::LoseEnd,
+            "nothing more happens, and the calls [1] are open",
+        ),
+        (Fault::EndTwice, "after its end"),
+        (Fault::SpeakAfterEnd, "after its end"),
+        (Fault::LoseCancel, "Cancel: "),
+        (
+            Fault::LoseInputEnd,
+            "nothing more happens, and the calls [1] are open",
+        ),
+        (Fault::RepeatInput, "the function can't follow"),
+        (Fault::LoseEvent, "0 of 1 items came"),
+        (Fault::LoseEof, "Drain: "),
+        (Fault::LoseDeath, "nothing more happens"),
+        (
+            Fault::LoseTime,
+            "nothing more happens, and the calls [1] are open",
+        ),
+    ] {
+        let setup = Setup {
+            fault: Some(fault),
+            ..small()
+        };
+        let bound = Bound {
+            depth: 9,
+            states: 1_000_000,
+        };
+        let broken = explore(&setup, bound).expect_err(&format!("{fault:?} is overlooked"));
+        assert!(broken.contains(noticed), "{fault:?}: {broken}");
+    }
+}
+
+proptest! {
+    /// Forty calls, four at once, with all that may happen to them.
+    #[test]
+    fn large_worlds(bytes in proptest::collection::vec(any::<u8>(), 2..1500)) {
+        play(&bytes);
+    }
+}
