@@ -187,12 +187,20 @@ fn full(event: &Event) -> Option<Reply> {
     };
     let json = Json::read(data.as_str().as_bytes()).ok()?;
     let root = json.root();
+    let given = root.get("headers");
+    if [Some(root), given]
+        .into_iter()
+        .flatten()
+        .any(|value| value.kind() != Kind::Object)
+    {
+        return None;
+    }
     let status = match root.get("status") {
         None => 200,
         Some(status) => status.raw().parse().ok()?,
     };
     let mut headers = Headers::default();
-    for (name, value) in root.get("headers").into_iter().flat_map(|h| h.members()) {
+    for (name, value) in given.into_iter().flat_map(|h| h.members()) {
         let values: Vec<Value<'_>> = match value.kind() {
             Kind::Array => value.items().collect(),
             _ => vec![value],
