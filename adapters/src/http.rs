@@ -23,6 +23,26 @@ pub(crate) struct Reply {
     pub(crate) text: bool,
 }
 
+impl Reply {
+    /// The values of each header, by names in lower case.
+    pub(crate) fn named_headers(&self) -> BTreeMap<String, Vec<&str>> {
+        let mut headers: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (name, value) in self.headers.iter() {
+            let values = headers.entry(name.to_ascii_lowercase()).or_default();
+            values.push(value);
+        }
+        headers
+    }
+
+    /// The body as a string, and whether it had to be encoded for that.
+    pub(crate) fn text_or_base64(&self) -> (String, bool) {
+        match std::str::from_utf8(&self.body) {
+            Ok(text) if self.text => (text.to_owned(), false),
+            _ => (BASE64.encode(&self.body), true),
+        }
+    }
+}
+
 /// The response that an answer makes: one delivery was one event.
 pub(crate) fn reply(answers: &[Answer]) -> Reply {
     let [Answer { events, status }] = answers else {
@@ -74,14 +94,7 @@ pub(crate) enum Repeated {
 /// The status, the headers and the body as `statusCode`, `headers` and `body` of a JSON object;
 /// bytes are in base64.
 pub(crate) fn object(reply: &Reply, repeated: Repeated) -> serde_json::Value {
-    let mut headers: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for (name, value) in reply.headers.iter() {
-        headers
-            .entry(name.to_ascii_lowercase())
-            .or_default()
-            .push(value);
-    }
-    let headers = headers.into_iter().map(|(name, values)| {
+    let headers = reply.named_headers().into_iter().map(|(name, values)| {
         let value = match (&values[..], repeated) {
             ([value], _) => (*value).into(),
             (values, Repeated::Array) => values.into(),
@@ -91,8 +104,7 @@ pub(crate) fn object(reply: &Reply, repeated: Repeated) -> serde_json::Value {
         (name, value)
     });
     let headers: serde_json::Map<String, serde_json::Value> = headers.collect();
-    let text = std::str::from_utf8(&reply.body).ok().filter(|_| reply.text);
-    let body = text.map_or_else(|| BASE64.encode(&reply.body), str::to_owned);
+    let (body, _) = reply.text_or_base64();
     serde_json::json!({ "statusCode": reply.status, "headers": headers, "body": body })
 }
 

@@ -54,11 +54,6 @@ impl<'a> Json<'a> {
         Ok(Json { text, nodes })
     }
 
-    /// A document for payloads that are not JSON: errors that point into it point at the whole.
-    pub(crate) fn null() -> Self {
-        Json::read(b"null").expect("null is JSON")
-    }
-
     /// The document's value.
     pub fn root(&self) -> Value<'_> {
         Value::new(self, 0)

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{HeaderForm, proxy_response};
+use super::proxy::{HeaderForm, response};
 use crate::draft::Draft;
 use crate::json::Value;
 use crate::{About, Adapter, Answer, Delivery, Error, Origin, Outcome, Response, http};
@@ -49,7 +49,7 @@ impl Adapter for Alb {
             Some(_) => HeaderForm::Multi,
             None => HeaderForm::Single,
         };
-        Ok(proxy_response(&http::reply(answers), form))
+        Ok(response(&http::reply(answers), form))
     }
 }
 

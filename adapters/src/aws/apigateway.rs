@@ -2,7 +2,8 @@
 
 use libfaas::Event;
 
-use super::{HeaderForm, proxy_response};
+use super::proxy::{HeaderForm, response};
+use super::refused::{authorizer, is_authorizer};
 use crate::draft::Draft;
 use crate::json::Value;
 use crate::{About, Adapter, Answer, Delivery, Error, Origin, Outcome, Response, http, time};
@@ -106,7 +107,7 @@ impl Adapter for Gateway {
     }
 
     fn reply(&self, _: &Delivery, answers: &[Answer]) -> Result<Response, Error> {
-        Ok(proxy_response(&http::reply(answers), self.headers))
+        Ok(response(&http::reply(answers), self.headers))
     }
 }
 
@@ -150,20 +151,4 @@ fn is_url(payload: Value<'_>) -> bool {
     let domain = payload.at("/requestContext/domainName");
     let domain = domain.and_then(|domain| domain.as_str());
     domain.is_some_and(|domain| domain.contains(".lambda-url."))
-}
-
-/// A request that asks whether a request may pass: the answer is a policy.
-pub(super) fn is_authorizer(payload: Value<'_>) -> bool {
-    let ty = payload.get("type").and_then(|ty| ty.as_str());
-    let asks = ty.is_some_and(|ty| matches!(&*ty, "REQUEST" | "TOKEN"));
-    asks && ["methodArn", "routeArn"]
-        .iter()
-        .any(|arn| payload.get(arn).is_some())
-}
-
-pub(super) fn authorizer() -> Error {
-    Error::not_an_event(
-        "an event",
-        "a request to an API Gateway authorizer, which wants a policy back",
-    )
 }

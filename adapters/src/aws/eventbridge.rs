@@ -22,8 +22,7 @@ impl Adapter for EventBridge {
     }
 
     fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
-        let names = ["detail-type", "detail", "source", "account"];
-        payload.is_some_and(|payload| names.iter().all(|name| payload.get(name).is_some()))
+        payload.is_some_and(|root| root.has(&["detail-type", "detail", "source", "account"]))
     }
 
     fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {

@@ -6,6 +6,7 @@ pub(crate) mod dynamodb;
 pub(crate) mod eventbridge;
 pub(crate) mod kafka;
 pub(crate) mod kinesis;
+mod proxy;
 pub(crate) mod refused;
 pub(crate) mod s3;
 pub(crate) mod sns;
@@ -14,7 +15,6 @@ pub(crate) mod sqs;
 use libfaas::{Event, JsonText};
 
 use crate::answer::{Answer, verdicts};
-use crate::http::Reply;
 use crate::json::Value;
 use crate::{Delivery, Error, Outcome, Response};
 
@@ -55,72 +55,4 @@ fn failures(delivery: &Delivery, answers: &[Answer], identifier: &str) -> Result
 fn value(value: serde_json::Value) -> Response {
     let text = value.to_string();
     Response::Value(JsonText::new(text).expect("what serde_json writes is JSON"))
-}
-
-/// How a vendor's form of an HTTP response says the headers.
-#[derive(Clone, Copy)]
-enum HeaderForm {
-    /// API Gateway v1: `headers`, and `multiValueHeaders` for names that stand more than once.
-    Both,
-    /// API Gateway v2 and Lambda URLs: `headers`, values joined by commas, and `cookies`.
-    Cookies,
-    /// ALB without multi-value headers: `headers`, values joined by commas.
-    Single,
-    /// ALB with multi-value headers: `multiValueHeaders`.
-    Multi,
-}
-
-/// The response object of Lambda's proxy integrations.
-fn proxy_response(reply: &Reply, form: HeaderForm) -> Response {
-    let mut response = serde_json::Map::new();
-    response.insert("statusCode".into(), reply.status.into());
-    let mut names: Vec<(String, Vec<&str>)> = Vec::new();
-    let mut cookies = Vec::new();
-    for (name, value) in reply.headers.iter() {
-        let name = name.to_ascii_lowercase();
-        if name == "set-cookie" && matches!(form, HeaderForm::Cookies) {
-            cookies.push(value);
-            continue;
-        }
-        match names.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, values)) => values.push(value),
-            None => names.push((name, vec![value])),
-        }
-    }
-    let mut single = serde_json::Map::new();
-    let mut multi = serde_json::Map::new();
-    for (name, values) in names {
-        match form {
-            HeaderForm::Multi => {
-                multi.insert(name, values.into());
-            }
-            HeaderForm::Both if values.len() > 1 => {
-                multi.insert(name, values.into());
-            }
-            // Cookies can't be joined, and there is one place.
-            HeaderForm::Single if name == "set-cookie" => {
-                single.insert(name, values[0].into());
-            }
-            _ => {
-                single.insert(name, values.join(",").into());
-            }
-        }
-    }
-    let members = [("headers", single), ("multiValueHeaders", multi)];
-    for (name, headers) in members {
-        if !headers.is_empty() {
-            response.insert(name.into(), headers.into());
-        }
-    }
-    if matches!(form, HeaderForm::Cookies) {
-        response.insert("cookies".into(), cookies.into());
-    }
-    let text = std::str::from_utf8(&reply.body).ok().filter(|_| reply.text);
-    let body = match text {
-        Some(text) => text.to_owned(),
-        None => data_encoding::BASE64.encode(&reply.body),
-    };
-    response.insert("body".into(), body.into());
-    response.insert("isBase64Encoded".into(), text.is_none().into());
-    value(response.into())
 }

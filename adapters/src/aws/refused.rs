@@ -1,6 +1,5 @@
 //! What Lambda is called with that is no event: the caller wants an object back, not an effect.
 
-use super::apigateway::{authorizer, is_authorizer};
 use crate::json::Value;
 use crate::{About, Adapter, Delivery, Error, Origin, Outcome};
 
@@ -23,9 +22,9 @@ impl Adapter for Cognito {
     }
 
     fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
-        payload.is_some_and(|payload| {
-            let has = |name| payload.get(name).is_some();
-            has("triggerSource") && has("userPoolId") || has("identityPoolId") && has("datasetName")
+        payload.is_some_and(|root| {
+            root.has(&["triggerSource", "userPoolId"])
+                || root.has(&["identityPoolId", "datasetName"])
         })
     }
 
@@ -66,4 +65,20 @@ impl Adapter for Authorizer {
         delivery.json()?;
         Err(authorizer())
     }
+}
+
+/// A request that asks whether a request may pass: the answer is a policy.
+pub(super) fn is_authorizer(payload: Value<'_>) -> bool {
+    let ty = payload.get("type").and_then(|ty| ty.as_str());
+    let asks = ty.is_some_and(|ty| matches!(&*ty, "REQUEST" | "TOKEN"));
+    asks && ["methodArn", "routeArn"]
+        .iter()
+        .any(|arn| payload.get(arn).is_some())
+}
+
+pub(super) fn authorizer() -> Error {
+    Error::not_an_event(
+        "an event",
+        "a request to an API Gateway authorizer, which wants a policy back",
+    )
 }

@@ -5,7 +5,7 @@ use libfaas::{Data, Event, JsonText};
 use super::{each, is_batch_of};
 use crate::draft::Draft;
 use crate::http::acknowledge;
-use crate::json::{self, Json, Value};
+use crate::json::{self, Value};
 use crate::{
     About, Adapter, Answer, Delivery, Error, Notice, NoticeKind, Origin, Outcome, Response, time,
 };
@@ -86,8 +86,7 @@ fn raw_event(delivery: &Delivery, draft: Draft) -> Result<Event, Error> {
         Ok(text) => Data::Text(text.to_owned()),
         Err(_) => Data::Binary(delivery.payload.clone()),
     };
-    let nothing = Json::null();
-    draft.data(media_type, data).build(nothing.root())
+    draft.data(media_type, data).build_whole()
 }
 
 /// Through Lambda.

@@ -31,7 +31,7 @@ impl Adapter for EventGrid {
     }
 
     fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
-        let Some(first) = payload.and_then(|root| records(root).next()) else {
+        let Some(first) = payload.and_then(|root| root.one_or_items().next()) else {
             return false;
         };
         let text = |name| {
@@ -44,23 +44,22 @@ impl Adapter for EventGrid {
 
     fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {
         let json = delivery.json()?;
-        if let Some(validation) = records(json.root()).find(is_validation) {
+        // A web hook gets an array, a function a single event.
+        let mut records = json.root().one_or_items();
+        if let Some(validation) = records.find(is_validation) {
             return Ok(Outcome::notice(handshake(validation)?));
         }
-        let events: Result<Vec<_>, _> = records(json.root()).map(event).collect();
+        let events: Result<Vec<_>, _> = json.root().one_or_items().map(event).collect();
         Ok(events?.into())
     }
 
     fn reply(&self, delivery: &Delivery, answers: &[Answer]) -> Result<Response, Error> {
         let json = delivery.json()?;
-        Ok(http::acknowledge(answers, records(json.root()).count()))
+        Ok(http::acknowledge(
+            answers,
+            json.root().one_or_items().count(),
+        ))
     }
-}
-
-/// The events of an array, which is what a web hook gets, or the one that a function gets.
-fn records<'j>(root: Value<'j>) -> impl Iterator<Item = Value<'j>> {
-    let single = (root.kind() != Kind::Array).then_some(root);
-    root.items().chain(single)
 }
 
 fn event(record: Value<'_>) -> Result<Event, Error> {

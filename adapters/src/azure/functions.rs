@@ -35,13 +35,10 @@ pub(super) fn has_data(payload: Option<Value<'_>>, shape: fn(Value<'_>) -> bool)
 
 /// Whether the metadata has all of these members.
 pub(super) fn has(payload: Option<Value<'_>>, members: &[&str]) -> bool {
-    payload.is_some_and(|root| {
-        let metadata = root.get("Metadata");
-        is_invocation(root)
-            && members
-                .iter()
-                .all(|name| metadata.is_some_and(|metadata| metadata.get(name).is_some()))
-    })
+    payload
+        .filter(|root| is_invocation(*root))
+        .and_then(|root| root.get("Metadata"))
+        .is_some_and(|metadata| metadata.has(members))
 }
 
 /// The trigger's own data among the bindings of `Data`: the one that the configuration names, or
@@ -105,8 +102,9 @@ pub(super) fn length(value: Value<'_>) -> Option<usize> {
 
 /// The response of a custom handler. The host takes anything but 200 for a failed invocation.
 pub(super) fn respond(answers: &[Answer], items: usize) -> Response {
-    if let Response::Http { status: 400.., .. } = crate::http::acknowledge(answers, items) {
-        return crate::http::acknowledge(answers, items);
+    let acknowledged = crate::http::acknowledge(answers, items);
+    if let Response::Http { status: 400.., .. } = acknowledged {
+        return acknowledged;
     }
     let results: Vec<_> = answers.iter().flat_map(|answer| &answer.events).collect();
     let value = match results[..] {

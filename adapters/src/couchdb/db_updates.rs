@@ -26,7 +26,7 @@ impl Adapter for DbUpdates {
 
     fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
         let row = payload.and_then(|root| root.at("/results/0").or(Some(root)));
-        row.is_some_and(|row| row.get("db_name").is_some() && row.get("type").is_some())
+        row.is_some_and(|row| row.has(&["db_name", "type"]))
     }
 
     fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {

@@ -85,6 +85,18 @@ impl<'j> Value<'j> {
         self.children().filter(move |_| array)
     }
 
+    /// The values of an array, or this value itself: for vendors that send one record alone or
+    /// several in an array.
+    pub fn one_or_items(&self) -> impl Iterator<Item = Value<'j>> + use<'j> {
+        let one = (self.kind() != Kind::Array).then_some(*self);
+        self.items().chain(one)
+    }
+
+    /// Whether it has all of these members, and none of them null.
+    pub fn has(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.get(name).is_some())
+    }
+
     /// The member of this name, the last one if there are several; null is as good as absent.
     pub fn get(&self, name: &str) -> Option<Value<'j>> {
         if self.kind() != Kind::Object {
@@ -288,6 +300,9 @@ mod tests {
         assert_eq!(root.at("/a2/a").unwrap().raw(), "2");
         assert!(root.at("/n").is_none() && root.at("/a/2").is_none());
         assert_eq!(root.text("/e").unwrap(), None);
+        assert!(root.has(&["a", "e"]) && !root.has(&["a", "n"]));
+        assert_eq!(root.one_or_items().count(), 1);
+        assert_eq!(root.at("/a").unwrap().one_or_items().count(), 2);
         assert_eq!(root.members().count(), 4);
         assert_eq!(root.at("/a").unwrap().items().count(), 2);
     }

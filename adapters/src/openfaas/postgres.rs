@@ -25,11 +25,7 @@ impl Adapter for Postgres {
 
     fn recognizes(&self, delivery: &Delivery, payload: Option<Value<'_>>) -> bool {
         let connector = delivery.headers.get("x-connector").unwrap_or_default();
-        let row = |root: Value<'_>| {
-            ["schema", "table", "action", "data"]
-                .into_iter()
-                .all(|name| root.get(name).is_some())
-        };
+        let row = |root: Value<'_>| root.has(&["schema", "table", "action", "data"]);
         connector.contains("postgres-connector") || payload.is_some_and(row)
     }
 

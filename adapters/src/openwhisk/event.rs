@@ -25,7 +25,7 @@ impl Adapter for UserEvent {
         payload.is_some_and(|root| {
             let ty = root.get("eventType").and_then(|ty| ty.as_str());
             let known = ty.is_some_and(|ty| matches!(&*ty, "Activation" | "Metric"));
-            known && root.get("body").is_some() && root.get("source").is_some()
+            known && root.has(&["body", "source"])
         })
     }
 

@@ -23,11 +23,7 @@ impl Adapter for KafkaFeed {
 
     fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
         let first = payload.and_then(|root| root.at("/messages/0"));
-        first.is_some_and(|message| {
-            ["topic", "partition", "offset"]
-                .into_iter()
-                .all(|name| message.get(name).is_some())
-        })
+        first.is_some_and(|message| message.has(&["topic", "partition", "offset"]))
     }
 
     fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {

@@ -25,9 +25,7 @@ impl Adapter for Run {
     }
 
     fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
-        payload.is_some_and(|root| {
-            root.get("activation_id").is_some() && root.get("action_name").is_some()
-        })
+        payload.is_some_and(|root| root.has(&["activation_id", "action_name"]))
     }
 
     fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {

@@ -3,7 +3,7 @@
 use libfaas::Event;
 
 use crate::draft::Draft;
-use crate::json::{Kind, Value};
+use crate::json::Value;
 use crate::{About, Adapter, Delivery, Error, Origin, Outcome, time};
 
 pub(crate) struct Horizon;
@@ -24,28 +24,21 @@ impl Adapter for Horizon {
     }
 
     fn recognizes(&self, _: &Delivery, payload: Option<Value<'_>>) -> bool {
-        let first = payload.and_then(|root| records(root).next());
-        first.is_some_and(|event| {
-            ["id", "type", "severity", "module"]
-                .into_iter()
-                .all(|name| event.get(name).is_some())
-        })
+        let first = payload.and_then(|root| root.one_or_items().next());
+        first.is_some_and(|event| event.has(&["id", "type", "severity", "module"]))
     }
 
     fn events(&self, delivery: &Delivery) -> Result<Outcome, Error> {
         let json = delivery.json()?;
         let source = delivery.need_config("source")?;
-        let events: Result<Vec<_>, _> = records(json.root())
+        // A response of the REST API is an array.
+        let events: Result<Vec<_>, _> = json
+            .root()
+            .one_or_items()
             .map(|record| event(record, source))
             .collect();
         Ok(events?.into())
     }
-}
-
-/// The events of a response of the REST API, or a single one.
-fn records<'j>(root: Value<'j>) -> impl Iterator<Item = Value<'j>> {
-    let single = (root.kind() != Kind::Array).then_some(root);
-    root.items().chain(single)
 }
 
 fn event(record: Value<'_>, source: &str) -> Result<Event, Error> {
