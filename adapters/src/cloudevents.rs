@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER_PERMISSIVE;
-use libfaas::{Data, Event, JsonText};
+use libfaas::Event;
 use memchr::memmem;
 
 use crate::error::quote;
-use crate::json::{self, Json, Kind, Value};
+use crate::json::{Json, Kind, Value};
 use crate::{
     About, Adapter, Answer, Delivery, Error, Notice, NoticeKind, Origin, Outcome, Response, http,
+    media,
 };
 
 pub(crate) struct CloudEvents;
@@ -91,8 +92,7 @@ fn mode(delivery: &Delivery, payload: Option<Value<'_>>) -> Option<Mode> {
 }
 
 fn by_media_type(delivery: &Delivery) -> Option<Mode> {
-    let media_type = delivery.media_type()?;
-    let media_type = media_type.split(';').next()?.trim().to_ascii_lowercase();
+    let media_type = media::essence(delivery.media_type()?);
     match media_type.as_str() {
         "application/cloudevents-batch+json" => Some(Mode::Batch),
         _ if media_type.starts_with("application/cloudevents") => Some(Mode::Structured),
@@ -188,7 +188,8 @@ fn binary(delivery: &Delivery, prefix: &str) -> Result<Event, Error> {
         event = event.datacontenttype(media_type);
     }
     if !delivery.payload.is_empty() {
-        event = event.data(data(delivery.media_type(), &delivery.payload));
+        let media_type = delivery.media_type().unwrap_or_default();
+        event = event.data(media::data(media_type, &delivery.payload));
     }
     event.build().map_err(|error| {
         let header = match error.attribute() {
@@ -202,24 +203,6 @@ fn binary(delivery: &Delivery, prefix: &str) -> Result<Event, Error> {
             error.to_string(),
         )
     })
-}
-
-/// JSON and text where the media type says so and the bytes are; else the bytes.
-fn data(media_type: Option<&str>, payload: &Bytes) -> Data {
-    let media_type = media_type.unwrap_or_default();
-    let essence = media_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let is_json = essence.ends_with("/json") || essence.ends_with("+json");
-    let as_json = |payload| JsonText::new(json::text(payload).ok()?).ok();
-    match std::str::from_utf8(payload) {
-        Ok(_) if is_json => as_json(payload).map_or(Data::Binary(payload.clone()), Data::Json),
-        Ok(text) if essence.starts_with("text/") => Data::Text(text.to_owned()),
-        _ => Data::Binary(payload.clone()),
-    }
 }
 
 /// A header's value without its quotes and percent-encoding (HTTP binding, section 3.1.3.2). What

@@ -35,6 +35,7 @@ mod http;
 pub mod json;
 mod kafka;
 mod kubernetes;
+mod media;
 mod openfaas;
 mod openwhisk;
 mod outcome;

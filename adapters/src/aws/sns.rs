@@ -1,13 +1,14 @@
 //! Amazon SNS: over HTTP, and through Lambda.
 
-use libfaas::{Data, Event, JsonText};
+use libfaas::Event;
 
 use super::{each, is_batch_of};
 use crate::draft::Draft;
 use crate::http::acknowledge;
-use crate::json::{self, Value};
+use crate::json::Value;
 use crate::{
-    About, Adapter, Answer, Delivery, Error, Notice, NoticeKind, Origin, Outcome, Response, time,
+    About, Adapter, Answer, Delivery, Error, Notice, NoticeKind, Origin, Outcome, Response, media,
+    time,
 };
 
 /// Over HTTP.
@@ -78,14 +79,7 @@ impl Adapter for Sns {
 /// With raw message delivery the body is what was published, with no envelope around it.
 fn raw_event(delivery: &Delivery, draft: Draft) -> Result<Event, Error> {
     let media_type = delivery.media_type().unwrap_or("text/plain; charset=UTF-8");
-    let data = match json::text(&delivery.payload) {
-        Ok(text) if media_type.contains("json") => match JsonText::new(text) {
-            Ok(json) => Data::Json(json),
-            Err(_) => Data::Binary(delivery.payload.clone()),
-        },
-        Ok(text) => Data::Text(text.to_owned()),
-        Err(_) => Data::Binary(delivery.payload.clone()),
-    };
+    let data = media::data(media_type, &delivery.payload);
     draft.data(media_type, data).build_whole()
 }
 

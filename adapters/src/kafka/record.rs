@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use libfaas::{AttributeValue, Data, Event, JsonText};
+use libfaas::{AttributeValue, Data, Event};
 
 use crate::draft::uri_reference;
-use crate::json::{self, Value};
-use crate::{About, Adapter, Delivery, Error, Origin, Outcome, Transport, time};
+use crate::json::Value;
+use crate::{About, Adapter, Delivery, Error, Origin, Outcome, Transport, media, time};
 
 pub(crate) struct Record;
 
@@ -101,29 +100,16 @@ fn extensions(delivery: &Delivery) -> BTreeMap<String, String> {
 }
 
 /// The record's value and its type: the one that a header says, else JSON if it is that.
-fn data(delivery: &Delivery) -> Option<(String, Data)> {
+fn data(delivery: &Delivery) -> Option<(&str, Data)> {
     let value = &delivery.payload;
     if value.is_empty() {
         return None;
     }
-    let as_json = |value: &Bytes| JsonText::new(json::text(value).ok()?).ok();
-    let Some(media_type) = delivery.media_type() else {
-        return Some(match as_json(value) {
-            Some(json) => ("application/json".to_owned(), json.into()),
-            None => ("application/octet-stream".to_owned(), value.clone().into()),
-        });
-    };
-    let essence = media_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let is_json = essence.ends_with("/json") || essence.ends_with("+json");
-    let data = match std::str::from_utf8(value) {
-        Ok(_) if is_json => as_json(value).map_or(Data::Binary(value.clone()), Data::Json),
-        Ok(text) if essence.starts_with("text/") => Data::Text(text.to_owned()),
-        _ => Data::Binary(value.clone()),
-    };
-    Some((media_type.to_owned(), data))
+    Some(match delivery.media_type() {
+        Some(media_type) => (media_type, media::data(media_type, value)),
+        None => match media::as_json(value) {
+            Some(json) => ("application/json", json.into()),
+            None => ("application/octet-stream", value.clone().into()),
+        },
+    })
 }
