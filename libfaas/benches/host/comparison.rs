@@ -43,7 +43,8 @@ pub(crate) enum Unit {
     PerSecond,
     BytesPerSecond,
     Bytes,
-    Allocations,
+    /// Of anything.
+    Count,
 }
 
 /// A contender's figures: the median of its turns, and the best of them.
@@ -122,7 +123,6 @@ impl Comparison {
     }
 
     /// The row of what can't be measured here.
-    #[allow(dead_code, reason = "the peers use it")]
     pub(crate) fn missing(
         &mut self,
         name: impl Into<String>,
@@ -137,7 +137,6 @@ impl Comparison {
     }
 
     /// The row of what may be there.
-    #[allow(dead_code, reason = "the peers use it")]
     pub(crate) fn try_row<S: FnMut(Duration) -> f64 + 'static>(
         &mut self,
         name: impl Into<String>,

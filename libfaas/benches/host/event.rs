@@ -42,3 +42,32 @@ pub(crate) fn bytes_name(size: usize) -> String {
         size => format!("{size} B"),
     }
 }
+
+/// An event in JSON whose data is JSON: an order of as many lines as fill the size.
+pub(crate) fn json_event(size: usize) -> Vec<u8> {
+    let mut lines = Vec::new();
+    let mut length = 0;
+    while length < size {
+        let number = lines.len();
+        let line = serde_json::json!({
+            "sku": format!("article-{number}"),
+            "quantity": number % 7 + 1,
+            "price": 19.95 + number as f64,
+            "gift": number % 2 == 0,
+            "note": "leave it at the \"front\" door",
+        });
+        length += line.to_string().len() + 1;
+        lines.push(line);
+    }
+    let event = serde_json::json!({
+        "specversion": "1.0",
+        "id": "0123456789abcdef",
+        "source": "/shop/orders",
+        "type": "com.example.order.placed",
+        "subject": "orders/42",
+        "time": "2026-11-21T06:00:00Z",
+        "datacontenttype": "application/json",
+        "data": {"lines": lines},
+    });
+    event.to_string().into_bytes()
+}

@@ -10,6 +10,7 @@
 //! benches/README.md says what is measured, and how to read it. Each comparison has a process of
 //! its own, so that none meets the threads, the memory or the cores of another.
 
+mod allocations;
 mod comparison;
 mod event;
 mod limits;

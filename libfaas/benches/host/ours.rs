@@ -1,15 +1,18 @@
 //! What is measured: the hosts of this library, with functions of this library.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use libfaas::host::{
-    Blocking, Host, HostOptions, Instance, Notice, Part, Revision, Scale, Session, Settings, start,
+    Blocking, Host, HostOptions, Instance, Notice, Part, Process, Revision, Sandbox, Scale,
+    Session, Settings, start,
 };
 use libfaas::{Context, Event, Manifest};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
+use tokio::runtime::Runtime;
 
 use crate::limits::clock::{latency, rate};
 use crate::programs::READ;
@@ -17,22 +20,23 @@ use crate::programs::READ;
 /// The manifest of a function in stream mode that is this program.
 pub(crate) fn manifest(program: &str, concurrency: usize) -> Manifest {
     let this = std::env::current_exe().expect("the path of this program");
-    let yaml = format!(
-        "{{fsi: \"1.0\", name: echo, command: [{:?}, {program}], modes: [stream], encodings: [protobuf], concurrency: {concurrency}}}",
-        this.display().to_string()
-    );
-    Manifest::from_yaml(&yaml).expect("a manifest")
+    let this = this.to_str().expect("a path in UTF-8");
+    manifest_of(&[this, program], concurrency)
 }
 
-fn revision(program: &str, concurrency: usize, settings: &Settings) -> Revision {
-    let manifest = manifest(program, concurrency);
-    Revision::new(manifest, "/", "bench", "r1", settings).expect("a revision")
+/// The manifest of any.
+pub(crate) fn manifest_of(command: &[&str], concurrency: usize) -> Manifest {
+    let yaml = format!(
+        "{{fsi: \"1.0\", name: echo, command: {command:?}, modes: [stream], encodings: [protobuf], concurrency: {concurrency}}}"
+    );
+    Manifest::from_yaml(&yaml).expect("a manifest")
 }
 
 /// Warm calls by one thread, one at a time.
 pub(crate) fn blocking(program: &str, event: Event) -> impl FnMut(Duration) -> f64 {
     let settings = Settings::default();
-    let mut function = Blocking::new(revision(program, 1, &settings), settings);
+    let revision = Revision::new(manifest(program, 1), "/", "bench", "r1", &settings);
+    let mut function = Blocking::new(revision.expect("a revision"), settings);
     function.start().expect("a function");
     move |turn| {
         latency(turn, || {
@@ -44,7 +48,7 @@ pub(crate) fn blocking(program: &str, event: Event) -> impl FnMut(Duration) -> f
 
 /// Warm calls by one task of the host on tokio.
 pub(crate) fn tokio_calls(event: Event, cores: usize) -> impl FnMut(Duration) -> f64 {
-    let (runtime, host) = tokio_host(1, cores);
+    let (runtime, host) = tokio_host(manifest("function", 1), "/".into(), cores);
     move |turn| {
         runtime.block_on(async {
             let mut times = Vec::new();
@@ -61,11 +65,13 @@ pub(crate) fn tokio_calls(event: Event, cores: usize) -> impl FnMut(Duration) ->
 
 /// Calls by so many tasks of the host on tokio.
 pub(crate) fn tokio_rate(
+    manifest: Manifest,
+    folder: PathBuf,
     event: Event,
     in_flight: usize,
     cores: usize,
 ) -> impl FnMut(Duration) -> f64 {
-    let (runtime, host) = tokio_host(in_flight, cores);
+    let (runtime, host) = tokio_host(manifest, folder, cores);
     move |turn| {
         runtime.block_on(async {
             let begin = Instant::now();
@@ -97,39 +103,44 @@ async fn call(host: &Host, event: &Event) {
     assert!(results.expect("a result").len() == 1);
 }
 
-/// A host with a function that takes so many calls at once, in one instance. On one core its
-/// runtime has no threads.
-fn tokio_host(concurrency: usize, cores: usize) -> (tokio::runtime::Runtime, Host) {
-    let mut builder = match cores {
-        1 => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
-    };
-    let runtime = builder.enable_all().build().expect("a runtime");
+/// A host with a function in one instance.
+fn tokio_host(manifest: Manifest, folder: PathBuf, cores: usize) -> (Runtime, Host) {
+    let runtime = runtime(cores);
     let host = runtime.block_on(async {
+        let scale = Scale {
+            min: 1,
+            max: 1,
+            ..Scale::default()
+        };
         let options = HostOptions {
-            scale: Scale {
-                min: 1,
-                max: 1,
-                ..Scale::default()
-            },
+            scale,
             ..HostOptions::default()
         };
         let host = Host::new(options).expect("a host");
-        let deployed = host.deploy("bench", manifest("function", concurrency), "/".into());
-        let deployed = deployed.await.expect("a revision");
+        let deployed = host.deploy("bench", manifest, folder).await;
+        let deployed = deployed.expect("a revision");
         assert!(deployed.status.is_ok(), "{:?}", deployed.status);
         host
     });
     (runtime, host)
 }
 
+/// On one core it has no threads of its own.
+pub(crate) fn runtime(cores: usize) -> Runtime {
+    let mut builder = match cores {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.enable_all().build().expect("a runtime")
+}
+
 /// Calls by one thread, of which so many are open: a session, and a loop that polls.
 pub(crate) fn session_rate(
-    program: &str,
+    manifest: Manifest,
     event: Event,
     in_flight: usize,
 ) -> impl FnMut(Duration) -> f64 {
-    let mut loop_ = SessionLoop::start(program, in_flight);
+    let mut loop_ = SessionLoop::start(manifest);
     (0..in_flight).for_each(|_| loop_.call(&event));
     move |turn| {
         rate(turn, || {
@@ -141,25 +152,21 @@ pub(crate) fn session_rate(
 }
 
 /// The least that drives a session.
-struct SessionLoop {
+pub(crate) struct SessionLoop {
     session: Session,
     stdin: OwnedFd,
     stdout: OwnedFd,
     buffer: Vec<u8>,
+    processes: Vec<Process>,
+    stderr: Vec<OwnedFd>,
     /// Dropping it ends the function.
-    _rest: Rest,
-}
-
-struct Rest {
-    _sandbox: libfaas::host::Sandbox,
-    _processes: Vec<libfaas::host::Process>,
-    _stderr: Vec<OwnedFd>,
+    _sandbox: Sandbox,
 }
 
 impl SessionLoop {
-    fn start(program: &str, concurrency: usize) -> Self {
+    pub(crate) fn start(manifest: Manifest) -> Self {
         let settings = Settings::default();
-        let revision = revision(program, concurrency, &settings);
+        let revision = Revision::new(manifest, "/", "bench", "r1", &settings).expect("a revision");
         let Instance {
             processes,
             stdin,
@@ -176,11 +183,9 @@ impl SessionLoop {
             stdin,
             stdout,
             buffer: vec![0; READ],
-            _rest: Rest {
-                _sandbox: sandbox,
-                _processes: processes,
-                _stderr: stderr,
-            },
+            processes,
+            stderr,
+            _sandbox: sandbox,
         };
         while !this.session.is_ready() {
             this.turn();
@@ -188,13 +193,24 @@ impl SessionLoop {
         this
     }
 
-    fn call(&mut self, event: &Event) {
+    pub(crate) fn call(&mut self, event: &Event) {
         let call = self.session.open(Context::default(), None);
         self.session.send(call, Part::last(event.clone()));
     }
 
+    fn last_words(&self) -> String {
+        let mut words = vec![0; 4096];
+        let count = rustix::io::read(&self.stderr[0], &mut words[..]).unwrap_or(0);
+        String::from_utf8_lossy(&words[..count]).into_owned()
+    }
+
+    /// The process of the first stage.
+    pub(crate) fn pid(&self) -> u32 {
+        self.processes[0].pid()
+    }
+
     /// Writes, waits, reads; how many calls have ended.
-    fn turn(&mut self) -> usize {
+    pub(crate) fn turn(&mut self) -> usize {
         while !self.session.outgoing().is_empty() {
             match rustix::io::write(&self.stdin, self.session.outgoing()) {
                 Ok(count) => self.session.wrote(count),
@@ -212,7 +228,7 @@ impl SessionLoop {
         ];
         poll(&mut fds, None).expect("poll");
         match rustix::io::read(&self.stdout, &mut self.buffer[..]) {
-            Ok(0) => panic!("the function has ended"),
+            Ok(0) => panic!("the function has ended: {}", self.last_words()),
             Ok(count) => self.session.read(&self.buffer[..count], Instant::now()),
             Err(Errno::AGAIN) => {}
             Err(error) => panic!("the function's stdout: {error}"),

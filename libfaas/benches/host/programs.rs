@@ -1,7 +1,7 @@
 //! The other halves: this program is also every function and every raw loop that it measures.
 
 use std::os::fd::BorrowedFd;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use libfaas::{Event, Status};
 
@@ -14,6 +14,8 @@ pub(crate) fn run(arguments: &[String]) -> Option<ExitCode> {
     let number = || arguments.get(1)?.parse::<usize>().ok();
     Some(match arguments.first()?.as_str() {
         "function" => libfaas::serve(Ok::<Event, Status>),
+        // Answers at once, before it knows whether more will come.
+        "answer" => libfaas::serve_many(|event, emitter| emitter.emit(event)),
         // What a host writes is what a function may write, its hello too.
         "pass" => echo(stdin, stdout, 1, READ),
         "echo" => {
@@ -99,4 +101,21 @@ fn write_all(output: BorrowedFd<'_>, mut bytes: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// A function as small as one is: the library's example, built by cargo if it was not.
+pub(crate) fn hello() -> Result<String, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--release", "--quiet", "--package", "libfaas"]);
+    build.args(["--example", "hello", "--message-format", "json"]);
+    let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    let output = output.map_err(|error| format!("cargo: {error}"))?;
+    let lines = output.stdout.split(|&byte| byte == b'\n');
+    let mut programs = lines.filter_map(|line| {
+        let artifact: serde_json::Value = serde_json::from_slice(line).ok()?;
+        Some(artifact["executable"].as_str()?.to_owned())
+    });
+    let said = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    programs.next_back().ok_or_else(said)
 }

@@ -165,6 +165,6 @@ fn shown(value: f64, unit: Unit) -> String {
         Unit::PerSecond => scaled(&[(1.0, "/s"), (1e3, "k/s"), (1e6, "M/s")]),
         Unit::BytesPerSecond => scaled(&[(1e3, "kB/s"), (1e6, "MB/s"), (1e9, "GB/s")]),
         Unit::Bytes => scaled(&[(1.0, "B"), (1024.0, "KiB"), (1048576.0, "MiB")]),
-        Unit::Allocations => format!("{value:.0}"),
+        Unit::Count => format!("{value:.0}"),
     }
 }

@@ -29,3 +29,19 @@ pub(crate) fn rate(turn: Duration, mut round: impl FnMut() -> usize) -> f64 {
         }
     }
 }
+
+/// The median time of work that is too short for the clock: so many times in a row that it isn't.
+pub(crate) fn latency_of_many(turn: Duration, mut work: impl FnMut()) -> f64 {
+    /// A thousand times what reading the clock takes.
+    const LONG_ENOUGH: Duration = Duration::from_micros(40);
+    let mut count = 1;
+    loop {
+        let start = Instant::now();
+        (0..count).for_each(|_| work());
+        if start.elapsed() >= LONG_ENOUGH {
+            break;
+        }
+        count *= 2;
+    }
+    latency(turn, || (0..count).for_each(|_| work())) / f64::from(count)
+}

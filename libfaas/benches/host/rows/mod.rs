@@ -1,6 +1,12 @@
 //! The comparisons.
 
+mod codec;
+mod memory;
+mod oneshot;
 mod rate;
+mod relay;
+#[cfg(target_os = "linux")]
+mod start;
 mod warm;
 
 use crate::comparison::Comparison;
@@ -35,11 +41,29 @@ impl Entry {
     }
 }
 
+/// What is isolated is isolated on Linux alone.
+#[cfg(not(target_os = "linux"))]
+mod start {
+    pub(super) fn entries() -> Vec<super::Entry> {
+        let entry = |id| {
+            let why = "isolation is only implemented on Linux";
+            super::Entry::new(id, "start to first reply", 2, move |_| Err(why.to_owned()))
+        };
+        vec![entry("start-2cores")]
+    }
+}
+
 pub(crate) fn all() -> Vec<Entry> {
-    [warm::entries(), rate::entries()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let subjects = [
+        warm::entries(),
+        rate::entries(),
+        oneshot::entries(),
+        start::entries(),
+        codec::entries(),
+        relay::entries(),
+        memory::entries(),
+    ];
+    subjects.into_iter().flatten().collect()
 }
 
 /// `1core` or `2cores`, in names.

@@ -28,11 +28,18 @@ fn rate(in_flight: usize, cores: usize, options: &Options) -> Comparison {
     let mut all = Comparison::new(Unit::PerSecond);
     let limit = [all.limit("framed echo stream", framed(SIZE, in_flight))];
     let event = event(SIZE);
-    let alone = ours::session_rate("pass", event.clone(), in_flight);
+    let alone = ours::session_rate(ours::manifest("pass", in_flight), event.clone(), in_flight);
     all.row("session, host alone", &limit, None, alone);
-    let session = ours::session_rate("function", event.clone(), in_flight);
+    let session = ours::session_rate(
+        ours::manifest("function", in_flight),
+        event.clone(),
+        in_flight,
+    );
     all.row("session and function", &limit, bound, session);
-    let tokio = ours::tokio_rate(event, in_flight, cores);
+    let tokio = {
+        let manifest = ours::manifest("function", in_flight);
+        ours::tokio_rate(manifest, "/".into(), event, in_flight, cores)
+    };
     all.row("tokio host and function", &limit, bound, tokio);
     peers::rate(&mut all, &limit, in_flight, cores, options);
     all
