@@ -50,22 +50,22 @@ fn main() -> ExitCode {
         },
         _ => {}
     }
-    let answer = Oracle::new(fixture).answer(&asked.fault, runs_before(&asked));
+    let answer = Oracle::new(fixture).answer(&asked.fault, runs_before(&asked, &stdin));
     // Whether anybody listens is not what is tried here.
     let _ = std::io::stderr().write_all(answer.stderr.as_bytes());
     let _ = std::io::stdout().write_all(answer.stdout.as_bytes());
     ExitCode::from(answer.exit)
 }
 
-/// How often this delivery came before: what an adapter with a memory knows.
-fn runs_before(asked: &Asked) -> usize {
+/// How often in a row this delivery came before: what an adapter with a memory knows.
+fn runs_before(asked: &Asked, payload: &[u8]) -> usize {
     if asked.fault != "remembers" {
         return 0;
     }
     let memory = asked.description.with_extension("memory");
-    let before = std::fs::read(&memory).unwrap_or_default().len();
-    std::fs::write(&memory, vec![b'x'; before + 1]).expect("a note can be written");
-    before
+    let before = std::fs::read(&memory).is_ok_and(|before| before == payload);
+    std::fs::write(&memory, payload).expect("a note can be written");
+    before.into()
 }
 
 fn asked() -> Asked {

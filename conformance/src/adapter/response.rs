@@ -196,6 +196,16 @@ mod tests {
         ] {
             assert!(same(&expected, came).is_err(), "{came}");
         }
+        for came in [
+            r#"{"status":201,"headers":{"content-type":"text/plain"},"body":"a"}"#,
+            r#"{"status":200,"headers":{"content-type":"text/html"},"body":"a"}"#,
+            r#"{"status":200,"headers":{"content-type":"text/plain","x":"y"},"body":"a"}"#,
+            r#"{"status":200,"headers":{},"body":"a"}"#,
+            r#"{"status":200,"headers":{"content-type":"text/plain"},"body":"b"}"#,
+            r#"{"status":200,"headers":{"content-type":"text/plain"}}"#,
+        ] {
+            assert_eq!(same(&expected, came), Ok(false), "{came}");
+        }
         let base64 =
             r#"{"status":200,"headers":{"content-type":"text/plain"},"body_base64":"YQ=="}"#;
         assert_eq!(same(&expected, base64), Ok(true));

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use faas_conformance::adapter::verdict::{self, Output};
-use faas_conformance::fault::adapter::FAULTS;
-use faas_conformance::fixture::{Fixture, fixtures};
+use faas_conformance::fault::adapter::{Breaks, FAULTS};
+use faas_conformance::fixture::{Fixture, Run, fixtures};
 use serde_json::Value;
 
 use self::answer::{Answer, Oracle};
@@ -52,23 +52,37 @@ fn who_knows_the_fixtures_passes() {
     assert_eq!(all, fixtures().expect("they can be read").len());
 }
 
-/// A run, what is right to print, and what the oracle knows of it.
+/// A run: what the oracle knows of it, what is right to print, and how often the same came before.
 struct Known<'a> {
     oracle: Oracle<'a>,
     right: Answer,
+    before: usize,
+}
+
+impl<'a> Known<'a> {
+    fn of(runs: &'a [Run<'a>]) -> Vec<Known<'a>> {
+        let known = runs.iter().enumerate().map(|(nth, run)| {
+            let is_same = |other: &&Run<'_>| other.fixture.payload == run.fixture.payload;
+            let oracle = Oracle::new(&run.fixture);
+            let right = oracle.answer("none", 0);
+            Known {
+                oracle,
+                right,
+                before: runs[..nth].iter().filter(is_same).count(),
+            }
+        });
+        known.collect()
+    }
 }
 
 /// Whether the suite sees the fault by this fixture.
 fn sees(fixture: &Fixture, runs: &[Known<'_>], fault: &str) -> bool {
-    let answers = runs.iter().enumerate();
+    let answers = runs.iter();
     let answers: Vec<Answer> = answers
-        .map(|(nth, run)| run.oracle.answer(fault, nth))
+        .map(|run| run.oracle.answer(fault, run.before))
         .collect();
-    if answers
-        .iter()
-        .zip(runs)
-        .all(|(answer, run)| *answer == run.right)
-    {
+    let mut pairs = answers.iter().zip(runs);
+    if pairs.all(|(answer, run)| *answer == run.right) {
         return false;
     }
     let mut answers = answers.into_iter();
@@ -107,12 +121,7 @@ fn seen(fixtures: &[Fixture]) -> Seen {
                 return;
             };
             let runs = fixture.runs();
-            let known = runs.iter().map(|run| {
-                let oracle = Oracle::new(&run.fixture);
-                let right = oracle.answer("none", 0);
-                Known { oracle, right }
-            });
-            let known: Vec<Known<'_>> = known.collect();
+            let known = Known::of(&runs);
             let by = FAULTS
                 .iter()
                 .filter(|fault| sees(fixture, &known, fault.name))
@@ -138,9 +147,20 @@ fn every_fault_is_seen_for_its_rule_and_every_rule_of_a_case_by_a_fault() {
             .filter(|(name, _)| *name == fault.name)
             .map(|(_, nth)| &fixtures[*nth])
             .collect();
-        if cases.is_empty() {
-            wrong.push(format!("{} is seen by no case", fault.name));
-        }
+        let unseen = match fault.breaks {
+            Breaks::Rules(rules) => rules
+                .iter()
+                .filter(|rule| {
+                    !cases
+                        .iter()
+                        .any(|case| case.rules.iter().any(|r| r == *rule))
+                })
+                .map(|rule| format!("{} is seen by no case of {rule}", fault.name))
+                .collect(),
+            Breaks::Source if cases.is_empty() => vec![format!("{} is not seen", fault.name)],
+            Breaks::Source => Vec::new(),
+        };
+        wrong.extend(unseen);
         let other = cases.iter().filter(|case| {
             let own = case.own_rule();
             !case.rules.iter().any(|rule| fault.breaks(rule, &own))
