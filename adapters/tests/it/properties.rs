@@ -48,6 +48,10 @@ proptest! {
             prop_assert_eq!(other.events.len(), outcome.events.len(), "{}", &sample.name);
             for (other, event) in other.events.iter().zip(&outcome.events) {
                 prop_assert_eq!(plain(other), plain(event), "{}", &sample.name);
+                // All that was added is in the data, to the character.
+                if let (Some(Data::Json(data)), false) = (other.data(), sample.made) {
+                    prop_assert!(payload.contains(data.as_str()), "{}", &sample.name);
+                }
             }
             prop_assert_eq!(other.notice, outcome.notice, "{}", &sample.name);
             let recognized = sample.adapter.recognizes(&delivery, Some(delivery.json().unwrap().root()));

@@ -14,6 +14,8 @@ pub(crate) struct Sample {
     pub(crate) delivery: Delivery,
     /// Whether it is mapped, or refused.
     pub(crate) mapped: bool,
+    /// Whether its data is no part of the payload as it came, since the mapping says so.
+    pub(crate) made: bool,
 }
 
 /// Read once: there are hundreds, and properties ask for them again and again.
@@ -35,6 +37,7 @@ fn read() -> Vec<Sample> {
             adapter: case.adapter,
             delivery: case.delivery,
             mapped: folder.join("output.json").exists(),
+            made: folder.join("DATA-IS-MADE").exists(),
         }
     });
     samples.collect()
