@@ -126,6 +126,8 @@ impl Process {
             true if told => Some(Act::Return { ok: true }),
             true => Some(Act::Take),
             false if given_up => Some(Act::Return { ok: true }),
+            // At a concurrency of 1 what it does not take stands before the cancel that it waits for.
+            false if !told && !self.session.may_read() => Some(Act::Take),
             false => {
                 self.handlers.get_mut(&call)?.sleeps = true;
                 None
