@@ -21,11 +21,29 @@ for file in sorted(vectors.glob("*/*.json")):
         name = f"{file.stem}-{vector['name']}".replace("/", "_")[:120]
         for target in (f"messages_{encoding}", f"events_{encoding}"):
             seed(target, name, b"\x05" + data)
+        number = ["json", "protobuf", "capnp"].index(encoding)
+        stream = "message" not in file.stem
+        for to in range(3):
+            seed("relay", f"{name}-{to}", bytes([stream | number << 1 | to << 3, 5]) + data)
+        if stream:
+            seed("outcome", name, bytes([3 + number, 0, 5]) + data)
         if encoding != "json":
             seed("view", name, bytes([encoding == "capnp"]) + data)
 for file in sorted((here.parent.parent / "examples").glob("*/*/function.*")):
     seed("manifest", file.parent.name, file.read_bytes())
 seed("environment", "stream", b"FAAS_MODE=stream\nFAAS_ENCODING=protobuf\nFAAS_CONCURRENCY=4\nFAAS_FEATURES=chunks\n")
 seed("environment", "binary", b"FAAS_MODE=binary\nFAAS_INVOCATION_ID=a\nFAAS_ATTEMPT=1\nFAAS_DEADLINE_MS=1\nTRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\nFAAS_X_A=b\n")
+for name, line in {
+    "text": "plain\r\n\n  twice \t\x1b[31m",
+    "object": '{"timestamp":"2026-11-21T09:30:00Z","severityText":"WARN","body":"hot","attributes":{"t":90.10},"call":3,"traceId":"ff"}\n',
+    "odd": '{"body":{"a":1},"severityText":5,"call":-1}\n{"body":',
+}.items():
+    seed("log", name, b"\x05" + line.encode())
+for which in range(6):
+    for exit in (0, 130, 200, 255):
+        seed("outcome", f"{which}-{exit}", bytes([which, exit, 3]) + b'{"specversion":"1.0","id":"1","source":"/s","type":"t"}\n')
+for target in ("crossing", "pair"):
+    for length in (16, 64, 256, 1024):
+        seed(target, str(length), bytes((n * 37 + n * n // 7) % 256 for n in range(length)))
 for target, count in sorted(counts.items()):
     print(f"{target}: {count} seeds")

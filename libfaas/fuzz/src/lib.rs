@@ -1,9 +1,18 @@
 //! What must hold for every input, whatever it is: one function for each kind of input, called by the fuzz targets.
 
+mod crossing;
+mod log;
+mod outcome;
+mod relay;
 mod session;
 
+pub use crossing::crossing;
+pub use log::log;
+pub use outcome::outcome;
+pub use relay::relay;
 pub use session::session;
 
+use libfaas::host::{Revision, Settings};
 use libfaas::{
     DataView, Encoding, Environment, Event, EventDecoder, EventView, Limits, Manifest,
     MessageDecoder, Overlay, Received, ValueView, Violation, encode_event, encode_message,
@@ -42,11 +51,7 @@ pub fn messages(
 }
 
 /// As [`messages`], for a stream of event documents. An invalid event does not end it.
-pub fn events(
-    encoding: Encoding,
-    bytes: &[u8],
-    cuts: &[usize],
-) -> Vec<Result<Event, Violation>> {
+pub fn events(encoding: Encoding, bytes: &[u8], cuts: &[usize]) -> Vec<Result<Event, Violation>> {
     let mut decoder = EventDecoder::new(encoding, limits());
     let mut read = Vec::new();
     for piece in pieces(bytes, cuts) {
@@ -215,11 +220,24 @@ pub fn view(encoding: Encoding, bytes: &[u8]) {
     }
 }
 
-/// A manifest is read or refused.
+/// A manifest is read or refused. What a function prints in mode `describe` is the manifest that it was built with, and
+/// a host accepts it or says why not.
 pub fn manifest(text: &str) {
     for read in [Manifest::from_yaml(text), Manifest::from_json(text)] {
-        if let Err(error) = read {
-            assert!(!error.to_string().is_empty());
+        match read {
+            Err(error) => assert!(!error.to_string().is_empty()),
+            Ok(manifest) => {
+                let mut again = Manifest::from_json(&manifest.to_json()).expect("a manifest");
+                // Without an encoding that is known only binary mode is left, where none matters.
+                if manifest.encodings.is_empty() {
+                    again.encodings.clear();
+                }
+                assert_eq!(again, manifest);
+                match Revision::new(manifest, ".", "t", "r", &Settings::default()) {
+                    Ok(revision) => assert!(revision.concurrency > 0),
+                    Err(status) => assert!(!status.is_ok()),
+                }
+            }
         }
     }
 }
