@@ -44,12 +44,14 @@ fn text(bytes: &[u8]) -> Result<&str, Violation> {
     }
     std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
-        Violation::new(
-            Rule::JsonUtf8,
-            at as u64,
-            "UTF-8",
-            quote(&bytes[at..bytes.len().min(at + 8)]),
-        )
+        let came = quote(&bytes[at..bytes.len().min(at + 8)]);
+        // A character that is cut is good as far as it goes: what is missing is missing at the end.
+        let at = if error.error_len().is_none() {
+            bytes.len()
+        } else {
+            at
+        };
+        Violation::new(Rule::JsonUtf8, at as u64, "UTF-8", came)
     })
 }
 

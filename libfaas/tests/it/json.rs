@@ -100,3 +100,22 @@ fn json_data_is_written_on_one_line() {
     assert!(!json.contains(['\n', '\r']), "{json}");
     assert_eq!(libfaas::Event::from_json(json), Ok(event));
 }
+
+/// Inside a literal, an escape or a character too: what a function may still finish depends on it.
+#[test]
+fn a_stream_that_ends_anywhere_inside_a_message_is_cut() {
+    let message = r#"{"call":1,"event":{"specversion":"1.0","id":"\u00e9","source":"/s","type":"é","data":[null,false,-1.5e+2]},"more":true}"#;
+    for length in 1..message.len() {
+        let mut decoder = MessageDecoder::new(Encoding::Json, Limits::default());
+        decoder.push(b"{\"call\":0,\"hello\":{\"fsi\":\"1.0\"}}\n");
+        decoder.push(&message.as_bytes()[..length]);
+        decoder.finish();
+        assert!(decoder.next().unwrap().unwrap().message.hello.is_some());
+        let fault = decoder.next().unwrap_err();
+        assert!(
+            fault.is_cut(),
+            "{}: {fault}",
+            &message.as_bytes()[..length].escape_ascii()
+        );
+    }
+}

@@ -192,7 +192,17 @@ impl<'a> Reader<'a> {
             {
                 self.at += 5
             }
-            _ => return Err(self.unexpected("an escape of RFC 8259")),
+            _ => {
+                // What is there of an escape that is cut is good.
+                let rest = &self.text.as_bytes()[self.at..];
+                if rest
+                    .split_first()
+                    .is_some_and(|(u, digits)| *u == b'u' && hex(digits))
+                {
+                    self.at = self.text.len();
+                }
+                return Err(self.unexpected("an escape of RFC 8259"));
+            }
         }
         Ok(())
     }
@@ -211,7 +221,12 @@ impl<'a> Reader<'a> {
                     .find(|literal| rest.starts_with(literal))
                 {
                     Some(literal) => self.at += literal.len(),
-                    None => return Err(self.unexpected("true, false or null")),
+                    None => {
+                        if literals.iter().any(|literal| literal.starts_with(rest)) {
+                            self.at = self.text.len();
+                        }
+                        return Err(self.unexpected("true, false or null"));
+                    }
                 }
                 Ok(())
             }
