@@ -401,7 +401,7 @@ impl Group {
         self.made().out_of_memory()
     }
 
-    /// SIGKILL to all its processes. True if there were none.
+    /// SIGKILL to all its processes. True if there were none; false also if that can't be seen now.
     pub(super) fn kill(&self) -> bool {
         self.made().kill()
     }
@@ -495,13 +495,16 @@ impl Made {
             .find(|dir| dir.controllers.contains(&Controller::Memory))
     }
 
-    /// SIGKILL to all its processes. True if there were none.
+    /// SIGKILL to all its processes. True if there were none; false also if that can't be seen now.
     fn kill(&self) -> bool {
         let Some(dir) = self.dirs.first() else {
             return true;
         };
-        if dir.members().is_empty() {
-            return true;
+        match dir.members() {
+            Ok(members) if members.is_empty() => return true,
+            Ok(_) => {}
+            // Nobody knows then whether there are any.
+            Err(_) => return false,
         }
         self.closed.store(true, Ordering::Relaxed);
         if !dir.unified || dir.write("cgroup.kill", "1").is_err() {
@@ -590,19 +593,28 @@ impl Dir {
         }
     }
 
-    fn members(&self) -> Vec<Pid> {
-        let text = fs::read_to_string(self.path.join("cgroup.procs")).unwrap_or_default();
-        text.lines()
-            .filter_map(|line| Pid::from_raw(line.parse().ok()?))
-            .collect()
+    fn members(&self) -> io::Result<Vec<Pid>> {
+        let text = match fs::read_to_string(self.path.join("cgroup.procs")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            read => read?,
+        };
+        let pids = text
+            .lines()
+            .filter_map(|line| Pid::from_raw(line.parse().ok()?));
+        Ok(pids.collect())
     }
 
     fn kill_members(&self) {
         let open = |pid: Pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?));
-        let opened: Vec<_> = self.members().into_iter().filter_map(open).collect();
+        let opened: Vec<_> = self
+            .members()
+            .into_iter()
+            .flatten()
+            .filter_map(open)
+            .collect();
         // Who is still listed now is who was opened; a number that was given to somebody else in
         // between is not.
-        let still = self.members();
+        let still = self.members().unwrap_or_default();
         for (pid, pidfd) in opened.iter().filter(|(pid, _)| still.contains(pid)) {
             let _ = (pid, pidfd_send_signal(pidfd, Signal::KILL));
         }

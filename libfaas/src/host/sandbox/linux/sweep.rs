@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -42,17 +43,25 @@ pub(super) struct Known {
 }
 
 impl Table {
-    pub(super) fn read() -> Table {
-        let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        // A process that ends while we look is no process.
-        let entry = |pid| {
-            Some((
-                pid,
-                parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?,
-            ))
-        };
-        Table(pids.filter_map(entry).collect())
+    /// # Errors
+    ///
+    /// It can't be read, for want of descriptors for example: nobody knows then what runs.
+    pub(super) fn read() -> io::Result<Table> {
+        let mut table = HashMap::new();
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
+                continue;
+            };
+            let stat = match fs::read(format!("/proc/{pid}/stat")) {
+                Ok(stat) => stat,
+                Err(error) if is_scarcity(&error) => return Err(error),
+                // A process that ends while we look is no process.
+                Err(_) => continue,
+            };
+            table.extend(parse_stat(&stat).map(|entry| (pid, entry)));
+        }
+        Ok(Table(table))
     }
 
     /// The live processes of an instance, which are remembered.
@@ -157,9 +166,11 @@ fn is_executing(pid: i32) -> bool {
     fields.first() != Some(&"Z") && fields.get(END_OF_ENVIRONMENT) == Some(&"0")
 }
 
-/// Kills what an instance has, once. True if it had nothing.
+/// Kills what an instance has, once. True if it had nothing; false also if that can't be seen now.
 pub(super) fn kill(known: &mut Known, tmpdir: &str) -> bool {
-    let table = Table::read();
+    let Ok(table) = Table::read() else {
+        return false;
+    };
     let found = table.find(known, tmpdir);
     for &pid in &found {
         let Some(pidfd) = open_as_seen(&table, pid) else {
@@ -186,6 +197,14 @@ pub(super) fn empty(known: &mut Known, tmpdir: &str, patience: Duration) -> bool
         pause = (pause * 2).min(Duration::from_millis(20));
     }
     true
+}
+
+/// Whether something was missing that may be there later: descriptors or memory.
+pub(super) fn is_scarcity(error: &io::Error) -> bool {
+    let errno = error.raw_os_error();
+    [libc::EMFILE, libc::ENFILE, libc::ENOMEM]
+        .map(Some)
+        .contains(&errno)
 }
 
 /// The process that had this number when the table was read.
@@ -228,7 +247,7 @@ mod tests {
 
     #[test]
     fn this_process_is_in_the_table() {
-        let table = Table::read();
+        let table = Table::read().unwrap();
         let me = getpid().as_raw_nonzero().get();
         assert!(table.resident(&[me]) > 100_000);
     }

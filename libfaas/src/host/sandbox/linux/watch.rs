@@ -198,7 +198,8 @@ impl Watcher {
         if all.is_empty() {
             return;
         }
-        let table = Table::read();
+        // The next look may see more.
+        let Ok(table) = Table::read() else { return };
         for watched in all {
             watched.look(&table);
         }
