@@ -1,12 +1,5 @@
 //! The processes of the functions, seen from outside.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use rustix::process::{Pid, Signal, kill_process};
-
-use crate::tally::Tally;
-
 /// The variable by which the functions of this run are known.
 pub(crate) const MARK: &str = "SOAK";
 
@@ -17,9 +10,10 @@ pub(crate) struct Census {
 }
 
 impl Census {
-    pub(crate) fn new() -> Self {
+    /// Those of a host that runs in the process `pid`.
+    pub(crate) fn of(pid: u32) -> Self {
         Census {
-            mark: format!("{MARK}={}", std::process::id()),
+            mark: format!("{MARK}={pid}"),
         }
     }
 
@@ -35,16 +29,16 @@ impl Census {
         all().into_iter().filter(is_ours).collect()
     }
 
-    /// Children of this process that have ended and that nobody has waited for.
-    pub(crate) fn zombies(&self) -> Vec<i32> {
+    /// Children of this process that have ended and that nobody has waited for, with their names.
+    pub(crate) fn zombies(&self) -> Vec<String> {
         let own = std::process::id().to_string();
-        let is_zombie = |pid: &i32| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let rest = stat.rsplit(") ").next().unwrap_or_default();
-            let mut fields = rest.split(' ');
-            fields.next() == Some("Z") && fields.next() == Some(&own)
+        let zombie = |pid: i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let (name, rest) = stat.rsplit_once(") ")?;
+            rest.starts_with(&format!("Z {own} "))
+                .then(|| format!("{name})"))
         };
-        all().into_iter().filter(is_zombie).collect()
+        all().into_iter().filter_map(zombie).collect()
     }
 
     pub(crate) fn descriptors(&self) -> usize {
@@ -65,23 +59,4 @@ fn all() -> Vec<i32> {
     entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect()
-}
-
-/// Kills a process now and then, with what can't be caught.
-pub(crate) async fn kill_until(
-    until: Instant,
-    census: Census,
-    mut random: fastrand::Rng,
-    tally: Arc<Tally>,
-) {
-    while Instant::now() < until {
-        tokio::time::sleep(Duration::from_millis(random.u64(20..400))).await;
-        let processes = census.processes();
-        if let Some(&pid) = random.choice(&processes)
-            && let Some(pid) = Pid::from_raw(pid)
-            && kill_process(pid, Signal::KILL).is_ok()
-        {
-            tally.count("kill -9", "done");
-        }
-    }
 }

@@ -72,6 +72,14 @@ fn act(call: u64, event: &Value, attempt: u64) -> Option<bool> {
             give(call, event, false);
             return Some(ty == "wait");
         }
+        "flood" => loop {
+            give(call, event, false);
+        },
+        "hog" => {
+            // Written to, so that it is really taken.
+            let taken = std::hint::black_box(vec![1u8; 256 << 20]);
+            write(&json!({"call": call, "end": {"message": taken.len().to_string()}}));
+        }
         "die" => std::process::abort(),
         "exit" => std::process::exit(3),
         "garbage" => raw(b"Segmentation fault (core dumped)\n"),

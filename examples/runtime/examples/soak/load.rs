@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use libfaas::host::{Call, Host, Part};
+use libfaas::host::{Call, Host, Level, Part};
 use libfaas::{Code, Context, Event, JsonText, Manifest, Status};
 
 use crate::Error;
 use crate::census::MARK;
+use crate::mischief::Scarcity;
 use crate::tally::Tally;
 
 /// No call takes longer, whatever happens to it: attempts, waits and graces together.
@@ -17,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 const TENANTS: [&str; 2] = ["acme", "zeta"];
 
 /// The functions, and what their manifests have beside their names.
-const FUNCTIONS: [(&str, &str); 4] = [
+const FUNCTIONS: [(&str, &str); 5] = [
     // Behaves; but its instances are killed.
     (
         "steady",
@@ -27,6 +28,11 @@ const FUNCTIONS: [(&str, &str); 4] = [
     (
         "wild",
         "command: [./soak, function, stream], modes: [stream], concurrency: 3",
+    ),
+    // Wants more memory than it may have.
+    (
+        "greedy",
+        "command: [./soak, function, stream], modes: [stream], limits: {memory: 64Mi}",
     ),
     ("once", "command: [./soak, function, once], modes: [binary]"),
     (
@@ -89,8 +95,20 @@ const BAD: &[Wish] = {
         wish("wild", "garbage", DEATHS),
         wish("wild", "half", DEATHS),
         wish("wild", "deaf", DEATHS),
+        wish("greedy", "hog", &[ResourceExhausted, Unavailable]),
+        wish(
+            "wild",
+            "flood",
+            &[ResourceExhausted, Unavailable, Internal, DeadlineExceeded],
+        ),
     ]
 };
+
+/// Memory is bounded where something isolates.
+fn functions(level: Level) -> Vec<(&'static str, &'static str)> {
+    let bounded = |(name, _): &(&str, &str)| level != Level::None || *name != "greedy";
+    FUNCTIONS.into_iter().filter(bounded).collect()
+}
 
 fn manifest(name: &str, members: &str) -> Result<Manifest, Error> {
     let mark = std::process::id();
@@ -99,9 +117,9 @@ fn manifest(name: &str, members: &str) -> Result<Manifest, Error> {
 }
 
 /// Everything for every tenant.
-pub(crate) async fn deploy_all(host: &Host, folder: &Path) -> Result<(), Error> {
+pub(crate) async fn deploy_all(host: &Host, folder: &Path, level: Level) -> Result<(), Error> {
     for tenant in TENANTS {
-        for (name, members) in FUNCTIONS {
+        for (name, members) in functions(level) {
             let deployed = host
                 .deploy(tenant, manifest(name, members)?, folder.to_owned())
                 .await?;
@@ -118,19 +136,24 @@ pub(crate) async fn update_until(
     until: Instant,
     host: Host,
     folder: PathBuf,
+    level: Level,
     mut random: fastrand::Rng,
     tally: Arc<Tally>,
 ) {
+    let functions = functions(level);
     while Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(random.u64(500..3000))).await;
-        let (name, members) = FUNCTIONS[random.usize(..FUNCTIONS.len())];
+        let (name, members) = functions[random.usize(..functions.len())];
         let tenant = TENANTS[random.usize(..TENANTS.len())];
         let Ok(manifest) = manifest(name, members) else {
             return;
         };
         match host.deploy(tenant, manifest, folder.clone()).await {
             // Its first instance may have been killed before its hello.
-            Ok(deployed) => tally.count("update", deployed.status.code.name()),
+            Ok(deployed) => {
+                tally.inject("update");
+                tally.count("update", deployed.status.code.name());
+            }
             Err(status) => tally.violation(format!("an update was refused: {status}")),
         }
     }
@@ -140,27 +163,42 @@ pub(crate) async fn update_until(
 pub(crate) async fn call_until(
     until: Instant,
     host: Host,
+    level: Level,
     good: bool,
     mut random: fastrand::Rng,
     tally: Arc<Tally>,
+    scarcity: Arc<Scarcity>,
 ) {
     let wishes = if good { GOOD } else { BAD };
     while Instant::now() < until {
         let wish = wishes[random.usize(..wishes.len())];
+        if wish.function == "greedy" && level == Level::None {
+            continue;
+        }
         let tenant = TENANTS[random.usize(..TENANTS.len())];
         let asked = Question::new(wish, &mut random);
         let what = format!("{} {}", wish.function, wish.ty);
+        let begun = Instant::now();
+        tally.asked();
         match tokio::time::timeout(LONGEST, asked.ask(&host, tenant)).await {
             Err(_) => tally.violation(format!("{what} had not ended after {LONGEST:?}")),
-            Ok(Err(wrong)) => tally.violation(format!("{what}: {wrong}")),
+            Ok(Err(wrong)) => {
+                tally.ended();
+                tally.violation(format!("{what}: {wrong}"));
+            }
             Ok(Ok(status)) => {
+                tally.ended();
                 tally.count(&what, status.code.name());
                 // Killed before its hello: by the table of exit statuses (`death-before-hello`); killed
                 // inside a message: malformed, as a cut message is.
                 let killed = ["signal 9", "encoding-truncated"];
                 let killed = killed.iter().any(|one| status.message.contains(one));
                 let unlucky = status.code == Code::Internal && killed;
-                if !wish.ends.contains(&status.code) && !unlucky {
+                // Whatever it asks for, a process that is stopped misses its deadline.
+                let stalled = status.code == Code::DeadlineExceeded;
+                // No instance can be started then.
+                let starved = status.code == Code::Unavailable && scarcity.since(begun);
+                if !wish.ends.contains(&status.code) && !unlucky && !stalled && !starved {
                     tally.violation(format!("{what} ended with {status}"));
                 }
             }

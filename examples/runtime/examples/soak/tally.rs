@@ -11,6 +11,9 @@ pub(crate) struct Tally(Mutex<Counts>);
 #[derive(Default)]
 struct Counts {
     ends: BTreeMap<(String, String), u64>,
+    faults: BTreeMap<&'static str, u64>,
+    asked: u64,
+    ended: u64,
     violations: Vec<String>,
 }
 
@@ -26,12 +29,27 @@ impl Tally {
             .or_default() += 1;
     }
 
+    /// Something was done to the host or a function.
+    pub(crate) fn inject(&self, fault: &'static str) {
+        *self.counts().faults.entry(fault).or_default() += 1;
+    }
+
+    /// A call was made; [`Tally::ended`] follows, whatever comes of it.
+    pub(crate) fn asked(&self) {
+        self.counts().asked += 1;
+    }
+
+    pub(crate) fn ended(&self) {
+        self.counts().ended += 1;
+    }
+
     pub(crate) fn violation(&self, text: String) {
         self.counts().violations.push(text);
     }
 
     pub(crate) fn is_clean(&self) -> bool {
-        self.counts().violations.is_empty()
+        let counts = self.counts();
+        counts.violations.is_empty() && counts.asked == counts.ended
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -42,12 +60,14 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = self.counts();
-        let mut total = 0;
         for ((what, end), count) in &counts.ends {
             writeln!(f, "  {what:18} {end:20} {count:>9}")?;
-            total += count;
         }
-        writeln!(f, "{total} in all, {} violations", counts.violations.len())?;
+        for (fault, count) in &counts.faults {
+            writeln!(f, "  injected: {fault:29} {count:>9}")?;
+        }
+        let (asked, ended, wrong) = (counts.asked, counts.ended, counts.violations.len());
+        writeln!(f, "{asked} calls made, {ended} ended, {wrong} violations")?;
         for violation in counts.violations.iter().take(SHOWN) {
             writeln!(f, "  {violation}")?;
         }
