@@ -63,9 +63,11 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    let wanted = entries.iter().any(|entry| rows::has_peers(&entry.id));
+    let (name, told) = peers::build(&options, wanted);
     let mut report = report::Report::start(&options);
     for entry in &entries {
-        report.add(worker::measure(entry, &options));
+        report.add(worker::measure(entry, &options, (name, &told)));
     }
     report.finish();
     ExitCode::SUCCESS

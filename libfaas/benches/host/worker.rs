@@ -15,11 +15,11 @@ use crate::rows::{self, Entry};
 const MOST: Duration = Duration::from_secs(180);
 
 /// Measures one comparison in a process of its own.
-pub(crate) fn measure(entry: &Entry, options: &Options) -> Vec<Row> {
-    run(entry, options).unwrap_or_else(|why| vec![missing(entry, why)])
+pub(crate) fn measure(entry: &Entry, options: &Options, told: (&str, &str)) -> Vec<Row> {
+    run(entry, options, told).unwrap_or_else(|why| vec![missing(entry, why)])
 }
 
-fn run(entry: &Entry, options: &Options) -> Result<Vec<Row>, String> {
+fn run(entry: &Entry, options: &Options, told: (&str, &str)) -> Result<Vec<Row>, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(program);
     command.args(["--worker", &entry.id]);
@@ -28,7 +28,7 @@ fn run(entry: &Entry, options: &Options) -> Result<Vec<Row>, String> {
     if !options.peers {
         command.arg("--no-peers");
     }
-    command.env_remove("CARGO_MANIFEST_DIR");
+    command.env_remove("CARGO_MANIFEST_DIR").env(told.0, told.1);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     let stdout = child.stdout.take().ok_or("no stdout")?;

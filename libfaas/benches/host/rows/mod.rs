@@ -66,6 +66,13 @@ pub(crate) fn all() -> Vec<Entry> {
     subjects.into_iter().flatten().collect()
 }
 
+/// Whether those of `../peers` take part.
+pub(crate) fn has_peers(id: &str) -> bool {
+    ["warm-", "rate-"]
+        .iter()
+        .any(|prefix| id.starts_with(prefix))
+}
+
 /// `1core` or `2cores`, in names.
 fn cores_name(cores: usize) -> String {
     format!("{cores}core{}", if cores == 1 { "" } else { "s" })
