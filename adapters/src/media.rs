@@ -17,7 +17,7 @@ pub(crate) fn data(media_type: &str, body: &Bytes) -> Data {
     let is_json = essence.ends_with("/json") || essence.ends_with("+json");
     match std::str::from_utf8(body) {
         Ok(_) if is_json => as_json(body).map_or(Data::Binary(body.clone()), Data::Json),
-        Ok(text) if essence.starts_with("text/") => Data::Text(text.to_owned()),
+        Ok(text) if essence.starts_with("text/") => Data::Text(text.into()),
         _ => Data::Binary(body.clone()),
     }
 }
@@ -35,7 +35,7 @@ mod tests {
     fn data_is_what_the_media_type_says_if_it_is() {
         let (json, text, bytes) = (
             Data::Json(JsonText::new("[1.10]").unwrap()),
-            Data::Text("[1.10]".to_owned()),
+            Data::Text("[1.10]".into()),
             Data::Binary(Bytes::from_static(b"[1.10]")),
         );
         for (media_type, data_of_it) in [

@@ -88,11 +88,12 @@ impl Unfinished {
         let data = match self.event.data() {
             Some(Data::Binary(_)) | None => Data::Binary(bytes.into()),
             Some(_) if fault!("chunk-text-lossy") => {
-                Data::Text(String::from_utf8_lossy(&bytes).into_owned())
+                Data::Text(String::from_utf8_lossy(&bytes).into_owned().into())
             }
             Some(_) => Data::Text(
                 String::from_utf8(bytes)
-                    .map_err(|e| format!("text in pieces that is not UTF-8: {e}"))?,
+                    .map_err(|e| format!("text in pieces that is not UTF-8: {e}"))?
+                    .into(),
             ),
         };
         self.event

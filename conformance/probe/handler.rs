@@ -127,7 +127,7 @@ fn echo(event: &Event) -> Draft {
         Some(Data::Json(json)) if fault!("protobuf-json-untyped") => {
             echo = echo
                 .without_attribute("datacontenttype")
-                .data(Data::Text(json.as_str().to_owned()));
+                .data(Data::Text(json.as_str().into()));
         }
         Some(data) if fault!("text-as-binary") && matches!(data, Data::Text(_)) => {
             echo = echo.data(data.as_bytes())

@@ -120,7 +120,7 @@ fn event_from_env(data: Vec<u8>) -> Result<Event, String> {
     let subtype = media_type.split(';').next().unwrap_or_default().trim();
     let data = match String::from_utf8(data) {
         Ok(text) if text.is_empty() => None,
-        Ok(text) if subtype.starts_with("text/") => Some(Data::Text(text)),
+        Ok(text) if subtype.starts_with("text/") => Some(Data::Text(text.into())),
         Ok(text) if subtype.ends_with("/json") || subtype.ends_with("+json") => {
             Some(JsonText::new(text.clone()).map_or_else(|_| Data::Binary(text.into()), Data::Json))
         }

@@ -1,7 +1,7 @@
 //! What the probe writes in stream mode: messages, and large events in pieces.
 
 use bytes::Bytes;
-use libfaas::{Code, Context, Data, Encoding, Event, Message, Status, encode_message};
+use libfaas::{Code, Context, Data, Encoding, Event, Message, Status, Text, encode_message};
 
 use crate::disfigure;
 use crate::fault::fault;
@@ -102,7 +102,7 @@ impl Output {
     ) -> Result<(), Status> {
         // JSON can't begin with half a value, so JSON data goes as bytes under its content type.
         let empty = if let Data::Text(_) = data {
-            Data::Text(String::new())
+            Data::Text(Text::default())
         } else {
             Data::Binary(Bytes::new())
         };

@@ -422,7 +422,7 @@ fn with_data(event: Event, data: Vec<u8>) -> Result<Event, (&'static str, String
             if is_json(event.datacontenttype()) {
                 Data::Json(JsonText::new(text).map_err(|e| ("event-data-json", e.to_string()))?)
             } else {
-                Data::Text(text)
+                Data::Text(text.into())
             }
         }
         _ => Data::Binary(data.into()),

@@ -138,7 +138,7 @@ pub fn of_event(event: &Event) -> Value {
     if let Some(data) = event.data() {
         meaning["data"] = match data {
             Data::Binary(bytes) => json!({ "binary": BASE64.encode(bytes) }),
-            Data::Text(text) => json!({ "text": text }),
+            Data::Text(text) => json!({ "text": text.as_str() }),
             Data::Json(text) => {
                 json!({ "json": serde_json::from_str::<Value>(text.as_str()).unwrap_or_default() })
             }
@@ -230,7 +230,7 @@ pub fn to_event(meaning: &Value) -> Result<Event, String> {
         let (kind, value) = only_member(data)?;
         event = event.data(match kind {
             "binary" => Data::Binary(base64(value)?),
-            "text" => Data::Text(string(value)?),
+            "text" => Data::Text(string(value)?.into()),
             "json" => Data::Json(JsonText::new(value.to_string()).map_err(|e| e.to_string())?),
             "proto" => Data::Proto {
                 type_url: text(value, "typeUrl")?,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::error::{Rule, quote};
 use crate::event::{check_specversion, is_json};
-use crate::{AttributeValue, Data, Event, InvalidEvent, JsonText};
+use crate::{AttributeValue, Data, Event, InvalidEvent, JsonText, Text};
 
 /// Bytes that one attribute may have in binary mode.
 pub const MAX_ATTRIBUTE_BYTES: usize = 32_000;
@@ -169,15 +169,17 @@ fn data(media_type: Option<&str>, bytes: Bytes) -> Option<Data> {
         return None;
     }
     let media_type = media_type.unwrap_or_default();
-    let text = || std::str::from_utf8(&bytes).ok();
     let json = is_json(media_type);
     let starts_text = media_type
         .get(..5)
         .is_some_and(|start| start.eq_ignore_ascii_case("text/"));
-    Some(match text().filter(|_| json || starts_text) {
-        Some(text) if json => JsonText::new(text).map_or(Data::Binary(bytes.clone()), Data::Json),
-        Some(text) => Data::Text(text.to_owned()),
-        None => Data::Binary(bytes),
+    if !json && !starts_text {
+        return Some(Data::Binary(bytes));
+    }
+    Some(match Text::try_from(bytes.clone()) {
+        Ok(text) if json => JsonText::new(text).map_or(Data::Binary(bytes), Data::Json),
+        Ok(text) => Data::Text(text),
+        Err(_) => Data::Binary(bytes),
     })
 }
 

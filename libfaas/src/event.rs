@@ -1,5 +1,6 @@
 //! The envelope: a CloudEvent 1.0.
 
+mod attributes;
 mod builder;
 mod data;
 mod json_value;
@@ -9,10 +10,10 @@ mod sdk;
 mod timestamp;
 mod value;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use attributes::{Attributes, Sorted, Unsorted, owned_name};
 pub use builder::{EventBuilder, InvalidEvent};
 pub(crate) use builder::{Piece, check_attribute, check_specversion, is_json};
 pub use data::{Data, InvalidJson, JsonText};
@@ -46,7 +47,7 @@ pub(crate) struct Parts {
     pub(crate) id: String,
     pub(crate) source: String,
     pub(crate) ty: String,
-    pub(crate) attributes: BTreeMap<String, AttributeValue>,
+    pub(crate) attributes: Attributes,
     pub(crate) data: Option<Data>,
 }
 
@@ -108,7 +109,7 @@ impl Event {
         self.0
             .attributes
             .iter()
-            .map(|(name, value)| (name.as_str(), value))
+            .map(|(name, value)| (&**name, value))
     }
 
     /// The data, if the event has any.
@@ -136,7 +137,7 @@ impl fmt::Debug for Event {
             .field("id", id)
             .field("source", source)
             .field("type", ty);
-        for (name, value) in attributes {
+        for (name, value) in attributes.iter() {
             event.field(name, value);
         }
         event.field("data", data).finish()

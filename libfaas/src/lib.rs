@@ -41,6 +41,7 @@ mod message;
 #[doc(hidden)]
 pub mod model;
 mod status;
+mod text;
 
 pub use context::{Context, Environment, InvalidContext, InvalidEnvironment};
 pub use encoding::{
@@ -62,3 +63,4 @@ pub use manifest::{
 };
 pub use message::{Cancel, Hello, Message};
 pub use status::{Code, Status};
+pub use text::Text;

@@ -3,6 +3,7 @@
 mod event;
 mod message;
 mod segments;
+mod usual;
 pub(crate) mod view;
 mod write;
 
@@ -14,6 +15,7 @@ use faas_schemas::fsi_capnp;
 use super::Received;
 use crate::error::{Rule, Violation, quote};
 use crate::event::Piece;
+use crate::text::utf8;
 use crate::{Event, InvalidEvent, Limits};
 
 use segments::Segments;
@@ -21,6 +23,9 @@ pub(super) use write::{event as write_event, message as write_message};
 
 /// Reads one framed `Event`.
 pub(super) fn read_event(bytes: &Bytes, limits: &Limits) -> Result<Event, Violation> {
+    if let Some(draft) = usual::Event::read(bytes, limits).and_then(event::Draft::of_usual) {
+        return draft.build(bytes, Piece::Whole);
+    }
     let reader = open(bytes, limits)?;
     let root = reader
         .get_root::<fsi_capnp::event::Reader<'_>>()
@@ -80,7 +85,7 @@ fn malformed(error: capnp::Error) -> Violation {
 
 fn text(text: capnp::Result<capnp::text::Reader<'_>>) -> Result<&str, Violation> {
     let bytes = text.map_err(malformed)?.as_bytes();
-    std::str::from_utf8(bytes).map_err(|error| {
+    utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let came = quote(&bytes[at..bytes.len().min(at + 8)]);
         Violation::new(Rule::CapnpText, 0, "UTF-8 in a text", came)

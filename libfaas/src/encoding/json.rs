@@ -3,6 +3,7 @@
 mod event;
 mod message;
 pub(crate) mod reader;
+mod scan;
 mod write;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use data_encoding::BASE64;
 
 use crate::error::{Rule, quote};
 use crate::event::Piece;
+use crate::text::utf8;
 use crate::{Event, Limits, Violation};
 
 use super::Received;
@@ -21,7 +23,7 @@ pub(super) fn read_event(bytes: &Bytes, limits: &Limits) -> Result<Event, Violat
     let mut reader = Reader::new(text(bytes)?, limits.json_depth);
     let draft = event::read(&mut reader)?;
     reader.end()?;
-    draft.build(Piece::Whole)
+    draft.build(bytes, Piece::Whole)
 }
 
 /// Reads one message.
@@ -31,7 +33,7 @@ pub(super) fn read_message(bytes: &Bytes, limits: &Limits) -> Result<Received, V
     reader.end()?;
     Ok(Received::new(
         message,
-        draft.map(|draft| |piece| draft.build(piece)),
+        draft.map(|draft| |piece| draft.build(bytes, piece)),
     ))
 }
 
@@ -42,7 +44,7 @@ fn text(bytes: &[u8]) -> Result<&str, Violation> {
                 .advise("write UTF-8 without a byte order mark"),
         );
     }
-    std::str::from_utf8(bytes).map_err(|error| {
+    utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
         let came = quote(&bytes[at..bytes.len().min(at + 8)]);
         // A character that is cut is good as far as it goes: what is missing is missing at the end.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{capnp, protobuf};
 use crate::error::{Rule, Violation};
 use crate::event::check_specversion;
-use crate::{AttributeValue, Data, InvalidEvent, Limits, Timestamp};
+use crate::{AttributeValue, Data, InvalidEvent, Limits, Text, Timestamp};
 
 /// An event in Protobuf or Cap'n Proto, read in place: nothing is copied and nothing allocated.
 ///
@@ -143,7 +143,7 @@ impl DataView<'_> {
     pub(super) fn owned(self, whole: &Bytes) -> Data {
         match self {
             DataView::Binary(bytes) => Data::Binary(whole.slice_ref(bytes)),
-            DataView::Text(text) => Data::Text(text.to_owned()),
+            DataView::Text(text) => Data::Text(Text::shared(text, whole)),
             DataView::Proto { type_url, value } => Data::Proto {
                 type_url: type_url.to_owned(),
                 value: whole.slice_ref(value),

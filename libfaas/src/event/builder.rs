@@ -221,7 +221,7 @@ impl EventBuilder {
         check_string("id", &parts.id)?;
         check_uri_ref("source", &parts.source)?;
         check_string("type", &parts.ty)?;
-        for (name, value) in &parts.attributes {
+        for (name, value) in parts.attributes.iter() {
             check_attribute(name, value)?;
         }
         check_data(&mut self.parts, piece)?;
@@ -249,8 +249,11 @@ pub(crate) fn is_json(media_type: &str) -> bool {
     let Some((_, subtype)) = essence.split_once('/') else {
         return false;
     };
-    let subtype = subtype.to_ascii_lowercase();
-    subtype == "json" || subtype.ends_with("+json")
+    // Among bytes, since a place before the last four or five may lie inside a character.
+    let subtype = subtype.as_bytes();
+    let suffix = subtype.last_chunk::<5>();
+    subtype.eq_ignore_ascii_case(b"json")
+        || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"))
 }
 
 /// Of the CloudEvents versions, only 1.0 is an event here.
@@ -346,6 +349,10 @@ fn check_string(name: &str, text: &str) -> Result<(), InvalidEvent> {
         let code = u32::from(*c);
         c.is_control() || (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE
     };
+    // Nearly all text is printable ASCII, which is seen without a look at each character.
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return Ok(());
+    }
     match text.chars().find(bad) {
         None => Ok(()),
         Some(c) => {

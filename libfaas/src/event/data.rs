@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::json_value;
+use crate::Text;
 use crate::encoding::json::reader::{Raw, Reader};
 
 /// An event's data.
@@ -14,7 +15,7 @@ pub enum Data {
     /// Bytes.
     Binary(Bytes),
     /// Text whose `datacontenttype` is not JSON.
-    Text(String),
+    Text(Text),
     /// A JSON value, as the text it came in.
     Json(JsonText),
     /// A Protobuf message of a named type (`google.protobuf.Any`).
@@ -32,7 +33,7 @@ impl Data {
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Data::Binary(bytes) | Data::Proto { value: bytes, .. } => bytes,
-            Data::Text(text) => text.as_bytes(),
+            Data::Text(text) => text.as_str().as_bytes(),
             Data::Json(json) => json.as_str().as_bytes(),
         }
     }
@@ -58,13 +59,19 @@ impl From<&[u8]> for Data {
 
 impl From<String> for Data {
     fn from(text: String) -> Self {
+        Data::Text(text.into())
+    }
+}
+
+impl From<Text> for Data {
+    fn from(text: Text) -> Self {
         Data::Text(text)
     }
 }
 
 impl From<&str> for Data {
     fn from(text: &str) -> Self {
-        Data::Text(text.to_owned())
+        Data::Text(text.into())
     }
 }
 
@@ -89,7 +96,7 @@ impl From<JsonText> for Data {
 /// ```
 #[derive(Clone, Debug)]
 pub struct JsonText {
-    text: String,
+    text: Text,
     levels: usize,
 }
 
@@ -102,7 +109,7 @@ pub struct InvalidJson {
 
 impl JsonText {
     /// Checks that `text` is one JSON value of at most 128 levels.
-    pub fn new(text: impl Into<String>) -> Result<Self, InvalidJson> {
+    pub fn new(text: impl Into<Text>) -> Result<Self, InvalidJson> {
         let text = text.into();
         match Reader::new(&text, 128).document_value() {
             Ok(value) => Ok(JsonText {
@@ -116,9 +123,9 @@ impl JsonText {
     }
 
     /// For text that a decoder has checked as a part of its document.
-    pub(crate) fn checked(value: Raw<'_>) -> Self {
+    pub(crate) fn checked(value: Raw<'_>, whole: &Bytes) -> Self {
         JsonText {
-            text: value.text.to_owned(),
+            text: Text::shared(value.text, whole),
             levels: value.levels,
         }
     }
@@ -126,6 +133,11 @@ impl JsonText {
     /// How deep arrays and objects nest.
     pub(crate) fn levels(&self) -> usize {
         self.levels
+    }
+
+    /// The text, as it came, sharing its bytes.
+    pub(crate) fn text(&self) -> &Text {
+        &self.text
     }
 
     /// The text, as it came.

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{AttributeValue, Data, Event, InvalidEvent, Parts, Piece};
-use crate::EventBuilder;
 use crate::error::{Rule, quote};
+use crate::{EventBuilder, Text};
 
 impl Event {
     /// Cuts the data after at most `inline` bytes: the event to write first, with `more`, and the
@@ -29,17 +29,17 @@ impl Event {
                 (Data::Binary(bytes.slice(..at)), bytes.slice(at..))
             }
             Data::Text(text) => cut_text(text, inline),
-            Data::Json(json) => cut_text(json.as_str(), inline),
+            Data::Json(json) => cut_text(json.text(), inline),
             Data::Proto { .. } => return None,
         };
         let mut parts = Parts::clone(&self.0);
         parts.data = Some(first);
         if matches!(self.data(), Some(Data::Json(_))) {
-            let implied = || AttributeValue::String("application/json".to_owned());
-            parts
-                .attributes
-                .entry("datacontenttype".to_owned())
-                .or_insert_with(implied);
+            let given = parts.attributes.get("datacontenttype");
+            if given.is_none() {
+                let implied = AttributeValue::String("application/json".to_owned());
+                parts.attributes.insert("datacontenttype", implied);
+            }
         }
         let first = EventBuilder::from(parts).build_piece(Piece::First);
         Some((
@@ -57,8 +57,8 @@ impl Event {
         let mut parts = Parts::clone(&self.0);
         parts.data = Some(match parts.data {
             Some(Data::Text(text)) => {
-                let bytes = [text.as_bytes(), rest].concat();
-                Data::Text(String::from_utf8(bytes).map_err(|error| {
+                let bytes = [text.as_str().as_bytes(), rest].concat();
+                let text = String::from_utf8(bytes).map_err(|error| {
                     let at = error.utf8_error().valid_up_to();
                     let came = quote(&error.as_bytes()[at..error.as_bytes().len().min(at + 8)]);
                     InvalidEvent::new(
@@ -67,7 +67,8 @@ impl Event {
                         "UTF-8 in all pieces together",
                         came,
                     )
-                })?)
+                })?;
+                Data::Text(text.into())
             }
             Some(Data::Binary(bytes)) => Data::Binary([&bytes[..], rest].concat().into()),
             // A first piece that is left out is one of no bytes; only binary data can be meant.
@@ -86,12 +87,9 @@ impl Event {
     }
 }
 
-fn cut_text(text: &str, inline: usize) -> (Data, Bytes) {
+fn cut_text(text: &Text, inline: usize) -> (Data, Bytes) {
     let (first, rest) = text.split_at(text.floor_char_boundary(inline));
-    (
-        Data::Text(first.to_owned()),
-        Bytes::copy_from_slice(rest.as_bytes()),
-    )
+    (Data::Text(first), rest.into())
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ impl TryFrom<&Event> for cloudevents::Event {
         match event.data() {
             None => {}
             Some(Data::Binary(bytes)) => data = Some(cloudevents::Data::Binary(bytes.to_vec())),
-            Some(Data::Text(text)) => data = Some(cloudevents::Data::String(text.clone())),
+            Some(Data::Text(text)) => data = Some(cloudevents::Data::String(text.to_string())),
             Some(Data::Json(json)) => data = Some(json_value(json)?),
             Some(Data::Proto { type_url, value }) => {
                 let absolute = fluent_uri::Uri::parse(type_url.as_str()).is_ok();

@@ -60,7 +60,7 @@ fn data() -> impl Strategy<Value = Option<(Option<&'static str>, Data)>> {
             prop_oneof![Just(None), Just(Some("text/plain"))],
             any::<String>()
         )
-            .prop_map(|(ty, text)| (ty, Data::Text(text))),
+            .prop_map(|(ty, text)| (ty, Data::Text(text.into()))),
         (json_type, json()).prop_map(|(ty, json)| (ty, Data::Json(JsonText::new(json).unwrap()))),
         ("[a-z.]{1,8}/[A-Z]{1,8}", bytes())
             .prop_map(|(type_url, value)| (None, Data::Proto { type_url, value })),

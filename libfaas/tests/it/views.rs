@@ -23,7 +23,7 @@ pub(crate) fn same_data(view: Option<DataView<'_>>, data: Option<&Data>) -> bool
     match (view, data) {
         (None, None) => true,
         (Some(DataView::Binary(a)), Some(Data::Binary(b))) => a == &b[..],
-        (Some(DataView::Text(a)), Some(Data::Text(b))) => a == b,
+        (Some(DataView::Text(a)), Some(Data::Text(b))) => b == a,
         (Some(DataView::Text(a)), Some(Data::Json(b))) => a == b.as_str(),
         (
             Some(DataView::Proto { type_url, value }),

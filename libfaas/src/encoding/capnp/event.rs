@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use faas_schemas::fsi_capnp::{attribute, event};
 
-use super::{malformed, text, unknown_union};
+use super::{malformed, text, unknown_union, usual};
 use crate::encoding::view::{DataView, ValueView};
 use crate::error::{Rule, Violation, quote};
-use crate::event::{Parts, Piece, check_specversion};
+use crate::event::{Attributes, Parts, Piece, Sorted, Unsorted, check_specversion, owned_name};
 use crate::{Event, EventBuilder, InvalidEvent};
 
 /// The fields of an event, read and not yet judged.
@@ -17,7 +17,7 @@ pub(super) struct Draft<'a> {
     source: &'a str,
     specversion: &'a str,
     ty: &'a str,
-    attributes: BTreeMap<&'a str, ValueView<'a>>,
+    attributes: Sorted<&'a str, ValueView<'a>>,
     data: Option<DataView<'a>>,
     /// The first fault that leaves the message readable.
     fault: Option<InvalidEvent>,
@@ -31,7 +31,7 @@ impl<'a> Draft<'a> {
             source: text(event.get_source())?,
             specversion: text(event.get_spec_version())?,
             ty: text(event.get_type())?,
-            attributes: BTreeMap::new(),
+            attributes: Sorted::default(),
             data: None,
             fault: None,
         };
@@ -39,11 +39,12 @@ impl<'a> Draft<'a> {
             Ok(data) => draft.data = data,
             Err(fault) => draft.fault = Some(fault),
         }
+        let mut attributes = BTreeMap::new();
         for attribute in event.get_attributes().map_err(malformed)? {
             let name = text(attribute.get_name())?;
             let fault = match value(name, attribute)? {
                 Err(fault) => fault,
-                Ok(value) if draft.attributes.insert(name, value).is_none() => continue,
+                Ok(value) if attributes.insert(name, value).is_none() => continue,
                 Ok(_) => {
                     let came = format!("{} twice", quote(name.as_bytes()));
                     InvalidEvent::new(Rule::CapnpOnce, name, "each attribute once", came)
@@ -51,7 +52,30 @@ impl<'a> Draft<'a> {
             };
             draft.fault.get_or_insert(fault);
         }
+        for (name, value) in attributes {
+            draft.attributes.push(name, value);
+        }
         Ok(draft)
+    }
+
+    /// The same, unless an attribute stands twice.
+    pub(super) fn of_usual(event: usual::Event<'a>) -> Option<Self> {
+        let mut attributes = Unsorted::default();
+        let mut count = 0;
+        for (name, value) in event.attributes() {
+            attributes.insert(name, value);
+            count += 1;
+        }
+        let attributes = attributes.finish();
+        (attributes.len() == count).then_some(Draft {
+            id: event.id,
+            source: event.source,
+            specversion: event.specversion,
+            ty: event.ty,
+            attributes,
+            data: event.data,
+            fault: None,
+        })
     }
 
     /// The event, its data shared with `whole`; an error is an invalid one.
@@ -76,10 +100,10 @@ impl<'a> Draft<'a> {
             ty,
             ..Parts::default()
         };
-        for (name, value) in self.attributes {
-            parts
-                .attributes
-                .insert(name.to_owned(), value.owned(name, whole)?);
+        parts.attributes = Attributes::with_capacity(self.attributes.len());
+        for (name, value) in self.attributes.into_iter() {
+            let value = value.owned(name, whole)?;
+            parts.attributes.push(owned_name(name), value);
         }
         parts.data = self.data.map(|data| data.owned(whole));
         EventBuilder::from(parts).build_piece(piece)

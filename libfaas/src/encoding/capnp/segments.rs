@@ -49,6 +49,11 @@ impl<'a> Segments<'a> {
         Ok(segments)
     }
 
+    /// The body, where it is one segment.
+    pub(super) fn only(&self) -> Option<&'a [u8]> {
+        (self.sizes.len() == 4).then_some(self.body)
+    }
+
     fn words(&self, at: usize) -> usize {
         word(self.sizes, 4 * at).unwrap_or_default() as usize
     }

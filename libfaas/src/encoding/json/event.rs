@@ -1,18 +1,26 @@
 //! An event in CloudEvents' JSON format.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
 use super::reader::{Kind, Raw, Reader, Text, Twice};
 use crate::error::{Rule, quote};
-use crate::event::{Parts, Piece, check_specversion, is_json};
+use crate::event::{Parts, Piece, Unsorted, check_specversion, is_json, owned_name};
 use crate::{
-    AttributeValue, Data, Event, EventBuilder, InvalidEvent, InvalidTimestamp, JsonText, Violation,
+    AttributeValue, Data, Event, EventBuilder, InvalidEvent, InvalidTimestamp, JsonText,
+    Text as Shared, Violation,
 };
 
 /// The members of an event, read and not yet judged: what `data` means depends on others.
 #[derive(Default)]
 pub(super) struct Draft<'a> {
     at: u64,
-    parts: Parts,
-    specversion: Option<String>,
+    id: String,
+    source: String,
+    ty: String,
+    specversion: Option<Cow<'a, str>>,
+    attributes: Unsorted<Cow<'static, str>, AttributeValue>,
     data: Option<Raw<'a>>,
     base64: Option<Raw<'a>>,
     /// The first fault that is no matter of syntax.
@@ -40,16 +48,23 @@ pub(super) fn read<'a>(reader: &mut Reader<'a>) -> Result<Draft<'a>, Violation> 
     Ok(draft)
 }
 
-impl Draft<'_> {
-    fn attribute(&mut self, name: &str, reader: &mut Reader<'_>) -> Result<(), Violation> {
+impl<'a> Draft<'a> {
+    fn attribute(&mut self, name: &str, reader: &mut Reader<'a>) -> Result<(), Violation> {
         let at = reader.offset() as u64;
         let value = match reader.kind()? {
             Kind::Null => return reader.value(Twice::Malformed).map(drop),
-            Kind::String => text(name, reader.string()?),
-            Kind::Boolean => Ok(AttributeValue::Boolean(
-                reader.value(Twice::Malformed)?.text == "true",
-            )),
-            Kind::Number => integer(name, reader.value(Twice::Malformed)?.text),
+            Kind::String => {
+                let text = text(name, reader.string()?);
+                text.and_then(|text| self.set_text(name, text))
+            }
+            Kind::Boolean => {
+                let value = reader.value(Twice::Malformed)?.text == "true";
+                self.set(name, AttributeValue::Boolean(value))
+            }
+            Kind::Number => {
+                let value = integer(name, reader.value(Twice::Malformed)?.text);
+                value.and_then(|value| self.set(name, value))
+            }
             Kind::Object | Kind::Array => {
                 let came = quote(reader.value(Twice::Malformed)?.text.as_bytes());
                 Err(InvalidEvent::new(
@@ -60,40 +75,43 @@ impl Draft<'_> {
                 ))
             }
         };
-        if let Err(fault) = value.and_then(|value| self.set(name, value)) {
+        if let Err(fault) = value {
             self.fault
                 .get_or_insert(Violation::invalid_event(at, fault));
         }
         Ok(())
     }
 
+    /// A value that is no string.
     fn set(&mut self, name: &str, value: AttributeValue) -> Result<(), InvalidEvent> {
-        let parts = &mut self.parts;
-        let text = match (name, value) {
-            (
-                "id" | "source" | "type" | "specversion" | "time" | "dataschema",
-                AttributeValue::String(text),
-            ) => text,
-            ("id" | "source" | "type" | "specversion" | "time" | "dataschema", other) => {
-                let came = other.type_name();
-                return Err(InvalidEvent::new(Rule::EventType, name, "a string", came));
-            }
-            (name, value) => {
-                parts.attributes.insert(name.to_owned(), value);
+        if let "id" | "source" | "type" | "specversion" | "time" | "dataschema" = name {
+            let came = value.type_name();
+            return Err(InvalidEvent::new(Rule::EventType, name, "a string", came));
+        }
+        self.attributes.insert(owned_name(name), value);
+        Ok(())
+    }
+
+    fn set_text(&mut self, name: &str, text: Cow<'a, str>) -> Result<(), InvalidEvent> {
+        let value = match name {
+            "id" => {
+                self.id = text.into_owned();
                 return Ok(());
             }
-        };
-        match name {
-            "id" => parts.id = text,
-            "source" => parts.source = text,
-            "type" => parts.ty = text,
-            "specversion" => self.specversion = Some(text),
-            "dataschema" => {
-                parts
-                    .attributes
-                    .insert(name.to_owned(), AttributeValue::Uri(text));
+            "source" => {
+                self.source = text.into_owned();
+                return Ok(());
             }
-            _ => {
+            "type" => {
+                self.ty = text.into_owned();
+                return Ok(());
+            }
+            "specversion" => {
+                self.specversion = Some(text);
+                return Ok(());
+            }
+            "dataschema" => AttributeValue::Uri(text.into_owned()),
+            "time" => {
                 let time = text.parse().map_err(|_: InvalidTimestamp| {
                     InvalidEvent::new(
                         Rule::EventTime,
@@ -102,27 +120,33 @@ impl Draft<'_> {
                         quote(text.as_bytes()),
                     )
                 })?;
-                parts
-                    .attributes
-                    .insert(name.to_owned(), AttributeValue::Timestamp(time));
+                AttributeValue::Timestamp(time)
             }
-        }
+            _ => AttributeValue::String(text.into_owned()),
+        };
+        self.attributes.insert(owned_name(name), value);
         Ok(())
     }
 
-    /// The event; an error is an invalid one.
-    pub(super) fn build(mut self, piece: Piece) -> Result<Event, Violation> {
-        if let Some(fault) = self.fault {
+    /// The event, its data shared with `whole`; an error is an invalid one.
+    pub(super) fn build(mut self, whole: &Bytes, piece: Piece) -> Result<Event, Violation> {
+        if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
         let at = self.at;
-        self.judge(piece)
+        self.judge(whole, piece)
             .map_err(|fault| Violation::invalid_event(at, fault))
     }
 
-    fn judge(&mut self, piece: Piece) -> Result<Event, InvalidEvent> {
+    fn judge(self, whole: &Bytes, piece: Piece) -> Result<Event, InvalidEvent> {
         check_specversion(self.specversion.as_deref())?;
-        let mut parts = std::mem::take(&mut self.parts);
+        let mut parts = Parts {
+            id: self.id,
+            source: self.source,
+            ty: self.ty,
+            attributes: self.attributes.finish(),
+            data: None,
+        };
         let json = parts
             .attributes
             .get("datacontenttype")
@@ -130,8 +154,8 @@ impl Draft<'_> {
             .is_none_or(is_json);
         parts.data = match (self.data, self.base64) {
             (None, None) => None,
-            (Some(value), None) if json => Some(Data::Json(JsonText::checked(value))),
-            (Some(value), None) => Some(Data::Text(string(value)?)),
+            (Some(value), None) if json => Some(Data::Json(JsonText::checked(value, whole))),
+            (Some(value), None) => Some(Data::Text(string(value, whole)?)),
             (None, Some(value)) => Some(Data::Binary(base64(value)?.into())),
             (Some(_), Some(_)) => {
                 let expected = "either data or data_base64";
@@ -147,19 +171,11 @@ impl Draft<'_> {
     }
 }
 
-fn text(name: &str, text: Text<'_>) -> Result<AttributeValue, InvalidEvent> {
-    match text.decode() {
-        Ok(text) => Ok(AttributeValue::String(text.into_owned())),
-        Err(_) => {
-            let came = format!("a lone surrogate in {}", quote(text.raw.as_bytes()));
-            Err(InvalidEvent::new(
-                Rule::JsonEventSurrogate,
-                name,
-                "Unicode text",
-                came,
-            ))
-        }
-    }
+fn text<'a>(name: &str, text: Text<'a>) -> Result<Cow<'a, str>, InvalidEvent> {
+    text.decode().map_err(|_| {
+        let came = format!("a lone surrogate in {}", quote(text.raw.as_bytes()));
+        InvalidEvent::new(Rule::JsonEventSurrogate, name, "Unicode text", came)
+    })
 }
 
 fn integer(name: &str, literal: &str) -> Result<AttributeValue, InvalidEvent> {
@@ -182,8 +198,8 @@ fn integer(name: &str, literal: &str) -> Result<AttributeValue, InvalidEvent> {
     })
 }
 
-/// `data` under a content type that isn't JSON.
-fn string(value: Raw<'_>) -> Result<String, InvalidEvent> {
+/// `data` under a content type that isn't JSON, not copied where it has no escapes.
+fn string(value: Raw<'_>, whole: &Bytes) -> Result<Shared, InvalidEvent> {
     let came = || quote(value.text.as_bytes());
     if !value.text.starts_with('"') {
         let expected = "a string under a datacontenttype that isn't JSON";
@@ -194,7 +210,11 @@ fn string(value: Raw<'_>) -> Result<String, InvalidEvent> {
             came(),
         ));
     }
-    serde_json::from_str(value.text).map_err(|_| {
+    if let Some(plain) = value.plain_string() {
+        return Ok(Shared::shared(plain, whole));
+    }
+    let text: Result<String, _> = serde_json::from_str(value.text);
+    text.map(Shared::from).map_err(|_| {
         InvalidEvent::new(
             Rule::JsonEventSurrogate,
             "data",
@@ -205,8 +225,14 @@ fn string(value: Raw<'_>) -> Result<String, InvalidEvent> {
 }
 
 fn base64(value: Raw<'_>) -> Result<Vec<u8>, InvalidEvent> {
-    let text: Option<String> = serde_json::from_str(value.text).ok();
-    text.and_then(|text| super::base64(&text)).ok_or_else(|| {
+    let bytes = match value.plain_string() {
+        Some(plain) => super::base64(plain),
+        None => {
+            let text: Option<String> = serde_json::from_str(value.text).ok();
+            text.and_then(|text| super::base64(&text))
+        }
+    };
+    bytes.ok_or_else(|| {
         let expected = "a string of standard base64 with padding";
         InvalidEvent::new(
             Rule::JsonEventBase64,

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::scan;
 use crate::Violation;
 use crate::error::{Rule, quote};
 
@@ -26,6 +27,16 @@ pub(crate) struct Raw<'a> {
     pub(crate) at: usize,
     /// How deep arrays and objects nest in it.
     pub(crate) levels: usize,
+}
+
+impl<'a> Raw<'a> {
+    /// What stands between the quotation marks, if this is a string without escapes.
+    pub(crate) fn plain_string(&self) -> Option<&'a str> {
+        let inner = self.text.strip_prefix('"')?.strip_suffix('"')?;
+        memchr::memchr(b'\\', inner.as_bytes())
+            .is_none()
+            .then_some(inner)
+    }
 }
 
 /// What a value is, by its first byte.
@@ -104,13 +115,13 @@ impl<'a> Reader<'a> {
         mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         self.open(b'{')?;
-        let mut seen = Seen::default();
+        let mut seen = Seen::new();
         let mut more = self.next_byte() != Some(b'}');
         while more {
             let at = self.offset();
             let text = self.string()?;
             let name = text.decode().unwrap_or(Cow::Borrowed(text.raw));
-            if twice == Twice::Malformed && !seen.insert(&name) {
+            if twice == Twice::Malformed && !seen.insert(&text, &name) {
                 let came = format!("{} for the second time", quote(name.as_bytes()));
                 return Err(Violation::new(
                     Rule::JsonDuplicate,
@@ -145,7 +156,10 @@ impl<'a> Reader<'a> {
     pub(crate) fn value(&mut self, twice: Twice) -> Result<Raw<'a>, Violation> {
         let at = self.offset();
         self.deepest = self.depth;
-        self.skip(twice)?;
+        match twice {
+            Twice::Allowed => self.skim()?,
+            Twice::Malformed => self.skip()?,
+        }
         Ok(Raw {
             text: &self.text[at..self.at],
             at,
@@ -157,25 +171,31 @@ impl<'a> Reader<'a> {
     pub(crate) fn string(&mut self) -> Result<Text<'a>, Violation> {
         self.expect(b'"', "a string")?;
         let start = self.at;
-        let mut escaped = false;
-        loop {
-            match self.byte() {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                Some(0x20..) => self.at += 1,
-                _ => {
-                    return Err(self.unexpected("a string without control characters, and its end"));
-                }
-            }
-        }
+        let escaped = self.string_rest()?;
         self.at += 1;
         Ok(Text {
             raw: &self.text[start..self.at - 1],
             escaped,
         })
+    }
+
+    /// What stands between the quotation marks of a string, of which the first has been read. Whether
+    /// it has escapes.
+    fn string_rest(&mut self) -> Result<bool, Violation> {
+        let mut escaped = false;
+        loop {
+            self.at = scan::plain(self.text.as_bytes(), self.at);
+            match self.byte() {
+                Some(b'"') => return Ok(escaped),
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                _ => {
+                    return Err(self.unexpected("a string without control characters, and its end"));
+                }
+            }
+        }
     }
 
     fn escape(&mut self) -> Result<(), Violation> {
@@ -207,30 +227,97 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn skip(&mut self, twice: Twice) -> Result<(), Violation> {
+    /// Goes past a value in which no member stands twice.
+    fn skip(&mut self) -> Result<(), Violation> {
         match self.kind()? {
-            Kind::Object => self.object(twice, |reader, _| reader.skip(twice)),
-            Kind::Array => self.array(|reader| reader.skip(twice)),
-            Kind::String => self.string().map(drop),
-            Kind::Number => self.number(),
-            Kind::Boolean | Kind::Null => {
-                let rest = &self.text.as_bytes()[self.at..];
-                let literals: [&[u8]; 3] = [b"true", b"false", b"null"];
-                match literals
-                    .into_iter()
-                    .find(|literal| rest.starts_with(literal))
-                {
-                    Some(literal) => self.at += literal.len(),
-                    None => {
-                        if literals.iter().any(|literal| literal.starts_with(rest)) {
-                            self.at = self.text.len();
+            Kind::Object => self.object(Twice::Malformed, |reader, _| reader.skip()),
+            Kind::Array => self.array(Self::skip),
+            _ => self.scalar(),
+        }
+    }
+
+    /// Goes past a value whatever its members are called: the data of an event, which is most of a
+    /// document. No recursion, and nothing is kept but which brackets are open.
+    fn skim(&mut self) -> Result<(), Violation> {
+        let mut brackets = scan::Brackets::default();
+        loop {
+            // A value.
+            match self.next_byte() {
+                Some(bracket @ (b'{' | b'[')) => {
+                    self.open(bracket)?;
+                    let brace = bracket == b'{';
+                    // Their closing counterparts are two further in ASCII.
+                    if self.next_byte() != Some(bracket + 2) {
+                        brackets.open(brace);
+                        if brace {
+                            self.member_name()?;
                         }
-                        return Err(self.unexpected("true, false or null"));
+                        continue;
                     }
+                    self.at += 1;
+                    self.depth -= 1;
                 }
-                Ok(())
+                _ => self.scalar()?,
+            }
+            // What follows it: as many ends as there are, and the next value.
+            loop {
+                if brackets.depth() == 0 {
+                    return Ok(());
+                }
+                let brace = brackets.in_object();
+                match self.next_byte() {
+                    Some(b',') => {
+                        self.at += 1;
+                        if brace {
+                            self.member_name()?;
+                        }
+                        break;
+                    }
+                    Some(bracket) if bracket == if brace { b'}' } else { b']' } => {
+                        self.at += 1;
+                        self.depth -= 1;
+                        brackets.close();
+                    }
+                    _ => return Err(self.unexpected("`,` or the end of the object or array")),
+                }
             }
         }
+    }
+
+    /// The name of a member, and the colon.
+    #[inline]
+    fn member_name(&mut self) -> Result<(), Violation> {
+        self.expect(b'"', "a string")?;
+        self.string_rest()?;
+        self.at += 1;
+        self.expect(b':', "`:`")
+    }
+
+    /// A value that is no object and no array.
+    #[inline]
+    fn scalar(&mut self) -> Result<(), Violation> {
+        let literal: &[u8] = match self.next_byte() {
+            Some(b'"') => {
+                self.at += 1;
+                self.string_rest()?;
+                self.at += 1;
+                return Ok(());
+            }
+            Some(b'-' | b'0'..=b'9') => return self.number(),
+            Some(b't') => b"true",
+            Some(b'f') => b"false",
+            Some(b'n') => b"null",
+            _ => return Err(self.unexpected("a JSON value")),
+        };
+        let rest = &self.text.as_bytes()[self.at..];
+        if !rest.starts_with(literal) {
+            if literal.starts_with(rest) {
+                self.at = self.text.len();
+            }
+            return Err(self.unexpected("true, false or null"));
+        }
+        self.at += literal.len();
+        Ok(())
     }
 
     fn number(&mut self) -> Result<(), Violation> {
@@ -249,17 +336,16 @@ impl<'a> Reader<'a> {
     }
 
     fn digits(&mut self) -> Result<(), Violation> {
-        let rest = &self.text.as_bytes()[self.at..];
-        match rest.iter().take_while(|b| b.is_ascii_digit()).count() {
-            0 => Err(self.unexpected("a digit")),
-            count => {
-                self.at += count;
-                Ok(())
-            }
+        let end = scan::digits(self.text.as_bytes(), self.at);
+        if end == self.at {
+            return Err(self.unexpected("a digit"));
         }
+        self.at = end;
+        Ok(())
     }
 
     /// Moves past one of these bytes, if it stands here.
+    #[inline]
     fn take(&mut self, bytes: &[u8]) -> bool {
         let here = self.byte().is_some_and(|b| bytes.contains(&b));
         self.at += usize::from(here);
@@ -317,10 +403,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The next byte that is no white space.
+    #[inline]
     fn next_byte(&mut self) -> Option<u8> {
-        while matches!(self.byte(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
+        self.at = scan::space(self.text.as_bytes(), self.at);
         self.byte()
     }
 
@@ -359,23 +444,37 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Names of an object: few in an honest one, so hashing starts late.
-#[derive(Default)]
-struct Seen {
-    few: Vec<String>,
-    many: HashSet<String>,
+/// Names of an object: few in an honest one and without escapes, so hashing starts late.
+struct Seen<'a> {
+    few: [&'a str; 12],
+    count: usize,
+    many: Option<HashSet<Cow<'a, str>>>,
 }
 
-impl Seen {
-    /// False if the name was there.
-    fn insert(&mut self, name: &str) -> bool {
-        if self.few.iter().any(|other| other == name) {
+impl<'a> Seen<'a> {
+    fn new() -> Self {
+        Seen {
+            few: [""; 12],
+            count: 0,
+            many: None,
+        }
+    }
+
+    /// False if the name was there. `name` is `text` without its escapes.
+    fn insert(&mut self, text: &Text<'a>, name: &str) -> bool {
+        if self.few[..self.count].contains(&name) {
             return false;
         }
-        if self.few.len() < 16 {
-            self.few.push(name.to_owned());
-            return true;
+        if !text.escaped && self.count < self.few.len() {
+            self.few[self.count] = text.raw;
+            self.count += 1;
+            return self.many.as_ref().is_none_or(|many| !many.contains(name));
         }
-        self.many.insert(name.to_owned())
+        let name = if text.escaped {
+            Cow::Owned(name.to_owned())
+        } else {
+            Cow::Borrowed(text.raw)
+        };
+        self.many.get_or_insert_default().insert(name)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use data_encoding::BASE64;
 use fluent_uri::Uri;
 
+use super::scan;
 use crate::event::is_json;
 use crate::{AttributeValue, Context, Data, Event, Message, Status};
 
@@ -54,6 +55,8 @@ pub(in crate::encoding) fn message(message: &Message, out: &mut Vec<u8>) {
 
 /// `level` is the depth of the event's own object in its document.
 fn write_event(event: &Event, more: bool, level: usize, out: &mut Vec<u8>) {
+    // Nearly always enough, so that large data is not moved again.
+    out.reserve(event.data().map_or(0, |data| data.as_bytes().len()) + 512);
     let mut object = Object::open(out);
     object.text("specversion", "1.0");
     object.text("id", event.id());
@@ -65,7 +68,10 @@ fn write_event(event: &Event, more: bool, level: usize, out: &mut Vec<u8>) {
                 object.raw(name, &value.to_string())
             }
             AttributeValue::Binary(bytes) => object.base64(name, bytes),
-            value => string(&value.to_string(), object.member(name)),
+            AttributeValue::String(text)
+            | AttributeValue::Uri(text)
+            | AttributeValue::UriRef(text) => string(text, object.member(name)),
+            AttributeValue::Timestamp(time) => string(&time.to_string(), object.member(name)),
         }
     }
     match event.data() {
@@ -90,7 +96,7 @@ fn write_event(event: &Event, more: bool, level: usize, out: &mut Vec<u8>) {
             object.base64("data_base64", json.as_str().as_bytes());
         }
         // A line feed can only be white space between tokens here.
-        Some(Data::Json(json)) => object.raw("data", &json.as_str().replace(['\n', '\r'], " ")),
+        Some(Data::Json(json)) => one_line(json.as_str(), object.member("data")),
         Some(Data::Proto { type_url, value }) => {
             if event.dataschema().is_none() && Uri::parse(type_url.as_str()).is_ok() {
                 object.text("dataschema", type_url);
@@ -185,7 +191,70 @@ impl<'a> Object<'a> {
     }
 }
 
+/// JSON text in which line feeds have become spaces.
+fn one_line(json: &str, out: &mut Vec<u8>) {
+    let bytes = json.as_bytes();
+    let mut start = 0;
+    for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
+        out.extend_from_slice(&bytes[start..at]);
+        out.push(b' ');
+        start = at + 1;
+    }
+    out.extend_from_slice(&bytes[start..]);
+}
+
+/// A string with the escapes that it must have, and no others.
 fn string(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text)
-        .expect("a Vec takes all bytes and a str is always a JSON string");
+    let bytes = text.as_bytes();
+    out.push(b'"');
+    let mut start = 0;
+    loop {
+        let at = scan::plain(bytes, start);
+        out.extend_from_slice(&bytes[start..at]);
+        let Some(&byte) = bytes.get(at) else {
+            break;
+        };
+        let letter = match byte {
+            b'"' | b'\\' => byte,
+            0x08 => b'b',
+            b'\t' => b't',
+            b'\n' => b'n',
+            0x0C => b'f',
+            b'\r' => b'r',
+            _ => {
+                let hex = |digit: u8| char::from_digit(digit.into(), 16).map_or(b'0', |c| c as u8);
+                out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
+                start = at + 1;
+                continue;
+            }
+        };
+        out.extend_from_slice(&[b'\\', letter]);
+        start = at + 1;
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_those_of_serde_json() {
+        let all: String = (0..=0x100).filter_map(char::from_u32).collect();
+        for text in ["", "plain", "\"", "a\\b", "caf\u{e9} \u{1F600}", &all] {
+            let mut out = Vec::new();
+            string(text, &mut out);
+            assert_eq!(
+                String::from_utf8(out).unwrap(),
+                serde_json::to_string(text).unwrap()
+            );
+        }
+    }
+
+    #[test]
+    fn data_stands_on_one_line() {
+        let mut out = Vec::new();
+        one_line("{\n \"a\":\r\n1\n}", &mut out);
+        assert_eq!(out, b"{  \"a\":  1 }");
+    }
 }

@@ -1,13 +1,11 @@
 //! `io.cloudevents.v1.CloudEvent`.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use super::wire::{Field, Fields, Value};
 use crate::encoding::view::{DataView, ValueView};
 use crate::error::{Rule, Violation};
-use crate::event::{Parts, Piece, check_specversion};
+use crate::event::{Attributes, Parts, Piece, Unsorted, check_specversion, owned_name};
 use crate::{Event, EventBuilder, InvalidEvent};
 
 /// The fields of an event, read and not yet judged, since more may be merged in.
@@ -16,7 +14,7 @@ pub(super) struct Draft<'a> {
     at: u64,
     required: Required<'a>,
     /// None: a value that is not set, or of a type that this version does not know.
-    attributes: BTreeMap<&'a str, Option<ValueView<'a>>>,
+    attributes: Unsorted<&'a str, Option<ValueView<'a>>>,
     data: Option<DataView<'a>>,
 }
 
@@ -70,15 +68,16 @@ impl<'a> Draft<'a> {
             ty: ty.into(),
             ..Parts::default()
         };
-        for (name, value) in self.attributes {
+        let attributes = self.attributes.finish();
+        parts.attributes = Attributes::with_capacity(attributes.len());
+        for (name, value) in attributes.into_iter() {
             let value = value.ok_or_else(|| {
                 let expected = "a value of one of the seven attribute types";
                 let came = "none that this version knows";
                 InvalidEvent::new(Rule::ProtobufUnset, name, expected, came)
             })?;
-            parts
-                .attributes
-                .insert(name.to_owned(), value.owned(name, whole)?);
+            let value = value.owned(name, whole)?;
+            parts.attributes.push(owned_name(name), value);
         }
         parts.data = self.data.map(|data| data.owned(whole));
         EventBuilder::from(parts).build_piece(piece)

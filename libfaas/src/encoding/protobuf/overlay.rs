@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::wire::{Fields, Value};
-use super::write::{Sink, write_attribute};
+use super::write::write_attribute;
 use crate::error::{Rule, Violation};
 use crate::event::check_attribute;
 use crate::{AttributeValue, InvalidEvent};
@@ -46,7 +46,7 @@ impl Overlay {
     ) -> Result<Self, InvalidEvent> {
         let value = value.into();
         check_attribute(name, &value)?;
-        write_attribute(name, &value, &mut self.encoded as &mut dyn Sink);
+        write_attribute(name, &value, &mut self.encoded);
         Ok(self)
     }
 

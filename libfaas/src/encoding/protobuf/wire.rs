@@ -1,6 +1,7 @@
 //! Protobuf's wire format: fields in, nothing allocated.
 
 use crate::error::{Rule, Violation, quote};
+use crate::text::utf8;
 
 /// The fields of one message, in the order in which they stand.
 #[derive(Clone, Copy)]
@@ -47,10 +48,29 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field; None at the end.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, Violation> {
+        // Nearly all fields: a number below 16, and fewer than 128 bytes.
+        if let Some(&[tag @ 8..0x80, length @ ..0x80]) = self.bytes[self.at..].first_chunk()
+            && tag & 7 == 2
+            && let start = self.at + 2
+            && let Some(bytes) = self.bytes.get(start..start + usize::from(length))
+        {
+            self.at = start + bytes.len();
+            return Ok(Some(Field {
+                number: u32::from(tag >> 3),
+                value: Value::Bytes(bytes),
+                at: self.base + start as u64,
+            }));
+        }
         if self.at == self.bytes.len() {
             return Ok(None);
         }
+        self.any()
+    }
+
+    #[inline(never)]
+    fn any(&mut self) -> Result<Option<Field<'a>>, Violation> {
         let (number, wire_type) = self.tag()?;
         if wire_type == END_GROUP {
             return Err(self.fault("a field", "the end of a group that has not begun"));
@@ -102,6 +122,10 @@ impl<'a> Fields<'a> {
 
     fn varint(&mut self) -> Result<u64, Violation> {
         let rest = &self.bytes[self.at..];
+        if let Some(&byte @ ..0x80) = rest.first() {
+            self.at += 1;
+            return Ok(u64::from(byte));
+        }
         let mut number = 0u64;
         for (at, &byte) in rest.iter().take(10).enumerate() {
             let bits = u64::from(byte & 0x7F);
@@ -154,8 +178,9 @@ const END_GROUP: u64 = 4;
 
 impl<'a> Field<'a> {
     /// The value as text.
+    #[inline]
     pub(super) fn text(&self, bytes: &'a [u8]) -> Result<&'a str, Violation> {
-        std::str::from_utf8(bytes).map_err(|error| {
+        utf8(bytes).map_err(|error| {
             let at = error.valid_up_to();
             let came = quote(&bytes[at..bytes.len().min(at + 8)]);
             Violation::new(

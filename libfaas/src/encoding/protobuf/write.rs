@@ -2,64 +2,46 @@
 
 use std::collections::BTreeMap;
 
-use crate::{AttributeValue, Context, Data, Event, Message, Status};
+use crate::{AttributeValue, Cancel, Context, Data, Event, Hello, Message, Status};
 
 /// Appends a `CloudEvent`, delimited by its length if asked for.
 pub(in crate::encoding) fn event(event: &Event, delimited: bool, out: &mut Vec<u8>) {
-    document(delimited, out, |out| write_event(event, out));
+    document(event, delimited, out);
 }
 
-/// Appends a `Message`, delimited by its length if asked for.
+/// Appends a `Message`, delimited by its length.
 pub(in crate::encoding) fn message(message: &Message, out: &mut Vec<u8>) {
-    document(true, out, |out| write_message(message, out));
+    document(message, true, out);
 }
 
-fn document(delimited: bool, out: &mut dyn Sink, write: impl Fn(&mut dyn Sink)) {
+/// An entry of the map `attributes`.
+pub(super) fn write_attribute(name: &str, value: &AttributeValue, out: &mut Vec<u8>) {
+    out.nested(5, &Attribute(name, value));
+}
+
+fn document(part: &impl Part, delimited: bool, out: &mut Vec<u8>) {
+    let length = Count::of(part);
+    out.reserve(length + varint_length(u64::MAX));
     if delimited {
-        out.varint(length(&write));
+        out.varint(length as u64);
     }
-    write(out);
+    part.write(out);
 }
 
-/// Where bytes go: to a buffer, or nowhere when only their number is asked for. A message is
-/// written twice, first to learn its length, so that nothing is moved to make room for it.
-pub(super) trait Sink {
+/// What is written field by field. Values that are Protobuf's defaults are left out.
+trait Part {
+    fn write(&self, out: &mut impl Sink);
+}
+
+/// Where bytes go: to a buffer, or nowhere when only their number is asked for, since a length
+/// stands before what it is the length of and nothing is to be moved to make room for it.
+trait Sink: Sized {
     fn put(&mut self, bytes: &[u8]);
-}
 
-impl Sink for Vec<u8> {
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-}
+    fn varint(&mut self, number: u64);
 
-struct Count(usize);
-
-impl Sink for Count {
-    fn put(&mut self, bytes: &[u8]) {
-        self.0 += bytes.len();
-    }
-}
-
-fn length(write: impl Fn(&mut dyn Sink)) -> u64 {
-    let mut count = Count(0);
-    write(&mut count);
-    count.0 as u64
-}
-
-/// Fields; values that are Protobuf's defaults are left out by the caller.
-impl dyn Sink + '_ {
-    pub(super) fn varint(&mut self, mut number: u64) {
-        let mut buffer = [0; 10];
-        let mut at = 0;
-        while number >= 0x80 {
-            buffer[at] = number as u8 | 0x80;
-            number >>= 7;
-            at += 1;
-        }
-        buffer[at] = number as u8;
-        self.put(&buffer[..=at]);
-    }
+    /// The length and the content of what is nested.
+    fn delimited(&mut self, part: &impl Part);
 
     fn number(&mut self, field: u32, number: u64) {
         self.varint(u64::from(field << 3));
@@ -79,79 +61,152 @@ impl dyn Sink + '_ {
         }
     }
 
-    fn nested(&mut self, field: u32, write: impl Fn(&mut dyn Sink)) {
+    fn nested(&mut self, field: u32, part: &impl Part) {
         self.varint(u64::from(field << 3 | 2));
-        self.varint(length(&write));
-        write(self);
+        self.delimited(part);
     }
-}
 
-fn write_message(message: &Message, out: &mut dyn Sink) {
-    if message.call != 0 {
-        out.number(1, message.call);
-    }
-    if let Some(context) = &message.context {
-        out.nested(2, |out| write_context(context, out));
-    }
-    if let Some(event) = &message.event {
-        out.nested(3, |out| write_event(event, out));
-    }
-    if let Some(chunk) = &message.chunk {
-        out.bytes(4, chunk);
-    }
-    if message.more {
-        out.number(5, 1);
-    }
-    if let Some(end) = &message.end {
-        out.nested(6, |out| write_status(end, out));
-    }
-    if let Some(cancel) = &message.cancel {
-        out.nested(7, |out| out.text(1, &cancel.reason));
-    }
-    if let Some(hello) = &message.hello {
-        out.nested(31, |out| {
-            out.text(1, &hello.fsi);
-            out.text(2, &hello.producer);
-            if hello.status != Status::ok() {
-                out.nested(3, |out| write_status(&hello.status, out));
-            }
-        });
-    }
-}
-
-fn write_event(event: &Event, out: &mut dyn Sink) {
-    out.text(1, event.id());
-    out.text(2, event.source());
-    out.text(3, "1.0");
-    out.text(4, event.ty());
-    for (name, value) in event.attributes() {
-        write_attribute(name, value, out);
-    }
-    match event.data() {
-        None => {}
-        Some(Data::Binary(bytes)) => out.bytes(6, bytes),
-        Some(Data::Text(text)) => out.bytes(7, text.as_bytes()),
-        Some(Data::Json(json)) => {
-            if event.datacontenttype().is_none() {
-                let implied = AttributeValue::String("application/json".to_owned());
-                write_attribute("datacontenttype", &implied, out);
-            }
-            out.bytes(7, json.as_str().as_bytes());
+    fn map(&mut self, field: u32, map: &BTreeMap<String, String>) {
+        for (key, value) in map {
+            self.nested(field, &Entry(key, value));
         }
-        Some(Data::Proto { type_url, value }) => out.nested(8, |out| {
-            out.text(1, type_url);
-            if !value.is_empty() {
-                out.bytes(2, value);
+    }
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.push(number as u8);
+    }
+
+    fn delimited(&mut self, part: &impl Part) {
+        self.varint(Count::of(part) as u64);
+        part.write(self);
+    }
+}
+
+struct Count(usize);
+
+impl Count {
+    fn of(part: &impl Part) -> usize {
+        let mut count = Count(0);
+        part.write(&mut count);
+        count.0
+    }
+}
+
+impl Sink for Count {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+
+    #[inline]
+    fn varint(&mut self, number: u64) {
+        self.0 += varint_length(number);
+    }
+
+    fn delimited(&mut self, part: &impl Part) {
+        let before = std::mem::take(&mut self.0);
+        part.write(self);
+        self.0 += before + varint_length(self.0 as u64);
+    }
+}
+
+/// Seven bits a byte, and one byte for 0.
+const fn varint_length(number: u64) -> usize {
+    (70 - (number | 1).leading_zeros() as usize) / 7
+}
+
+impl Part for Message {
+    fn write(&self, out: &mut impl Sink) {
+        if self.call != 0 {
+            out.number(1, self.call);
+        }
+        if let Some(context) = &self.context {
+            out.nested(2, context);
+        }
+        if let Some(event) = &self.event {
+            out.nested(3, event);
+        }
+        if let Some(chunk) = &self.chunk {
+            out.bytes(4, chunk);
+        }
+        if self.more {
+            out.number(5, 1);
+        }
+        if let Some(end) = &self.end {
+            out.nested(6, end);
+        }
+        if let Some(cancel) = &self.cancel {
+            out.nested(7, cancel);
+        }
+        if let Some(hello) = &self.hello {
+            out.nested(31, hello);
+        }
+    }
+}
+
+impl Part for Event {
+    fn write(&self, out: &mut impl Sink) {
+        out.text(1, self.id());
+        out.text(2, self.source());
+        out.text(3, "1.0");
+        out.text(4, self.ty());
+        for (name, value) in self.attributes() {
+            out.nested(5, &Attribute(name, value));
+        }
+        match self.data() {
+            None => {}
+            Some(Data::Binary(bytes)) => out.bytes(6, bytes),
+            Some(Data::Text(text)) => out.bytes(7, text.as_bytes()),
+            Some(Data::Json(json)) => {
+                if self.datacontenttype().is_none() {
+                    out.nested(5, &ImpliedJson);
+                }
+                out.bytes(7, json.as_str().as_bytes());
             }
-        }),
+            Some(Data::Proto { type_url, value }) => out.nested(8, &Any { type_url, value }),
+        }
     }
 }
 
 /// An entry of the map `attributes`.
-pub(super) fn write_attribute(name: &str, value: &AttributeValue, out: &mut dyn Sink) {
-    out.nested(5, |out| {
-        out.text(1, name);
-        out.nested(2, |out| match value {
+struct Attribute<'a>(&'a str, &'a AttributeValue);
+
+impl Part for Attribute<'_> {
+    fn write(&self, out: &mut impl Sink) {
+        out.text(1, self.0);
+        out.nested(2, self.1);
+    }
+}
+
+/// `datacontenttype` where JSON data has none: what is implied in JSON isn't here.
+struct ImpliedJson;
+
+impl Part for ImpliedJson {
+    fn write(&self, out: &mut impl Sink) {
+        struct Value;
+        impl Part for Value {
+            fn write(&self, out: &mut impl Sink) {
+                out.text(3, "application/json");
+            }
+        }
+        out.text(1, "datacontenttype");
+        out.nested(2, &Value);
+    }
+}
+
+impl Part for AttributeValue {
+    fn write(&self, out: &mut impl Sink) {
+        match self {
             AttributeValue::Boolean(value) => out.number(1, u64::from(*value)),
             // Negative numbers are sign-extended to ten bytes.
             AttributeValue::Integer(value) => out.number(2, i64::from(*value) as u64),
@@ -159,45 +214,84 @@ pub(super) fn write_attribute(name: &str, value: &AttributeValue, out: &mut dyn 
             AttributeValue::Binary(bytes) => out.bytes(4, bytes),
             AttributeValue::Uri(text) => out.bytes(5, text.as_bytes()),
             AttributeValue::UriRef(text) => out.bytes(6, text.as_bytes()),
-            AttributeValue::Timestamp(time) => out.nested(7, |out| {
-                if time.seconds() != 0 {
-                    out.number(1, time.seconds() as u64);
-                }
-                if time.nanos() != 0 {
-                    out.number(2, u64::from(time.nanos()));
-                }
-            }),
-        });
-    });
+            AttributeValue::Timestamp(time) => out.nested(7, time),
+        }
+    }
 }
 
-fn write_context(context: &Context, out: &mut dyn Sink) {
-    out.text(1, &context.invocation_id);
-    if context.attempt != 0 {
-        out.number(2, u64::from(context.attempt));
+impl Part for crate::Timestamp {
+    fn write(&self, out: &mut impl Sink) {
+        if self.seconds() != 0 {
+            out.number(1, self.seconds() as u64);
+        }
+        if self.nanos() != 0 {
+            out.number(2, u64::from(self.nanos()));
+        }
     }
-    if let Some(deadline) = context.deadline_ms {
-        out.number(3, deadline as u64);
-    }
-    out.text(4, &context.traceparent);
-    out.text(5, &context.tracestate);
-    out.text(6, &context.baggage);
-    write_map(7, &context.extra, out);
 }
 
-fn write_status(status: &Status, out: &mut dyn Sink) {
-    if !status.is_ok() {
-        out.number(1, u64::from(status.code.number()));
-    }
-    out.text(2, &status.message);
-    write_map(3, &status.details, out);
+struct Any<'a> {
+    type_url: &'a str,
+    value: &'a [u8],
 }
 
-fn write_map(field: u32, map: &BTreeMap<String, String>, out: &mut dyn Sink) {
-    for (key, value) in map {
-        out.nested(field, |out| {
-            out.text(1, key);
-            out.text(2, value);
-        });
+impl Part for Any<'_> {
+    fn write(&self, out: &mut impl Sink) {
+        out.text(1, self.type_url);
+        if !self.value.is_empty() {
+            out.bytes(2, self.value);
+        }
+    }
+}
+
+impl Part for Context {
+    fn write(&self, out: &mut impl Sink) {
+        out.text(1, &self.invocation_id);
+        if self.attempt != 0 {
+            out.number(2, u64::from(self.attempt));
+        }
+        if let Some(deadline) = self.deadline_ms {
+            out.number(3, deadline as u64);
+        }
+        out.text(4, &self.traceparent);
+        out.text(5, &self.tracestate);
+        out.text(6, &self.baggage);
+        out.map(7, &self.extra);
+    }
+}
+
+impl Part for Status {
+    fn write(&self, out: &mut impl Sink) {
+        if !self.is_ok() {
+            out.number(1, u64::from(self.code.number()));
+        }
+        out.text(2, &self.message);
+        out.map(3, &self.details);
+    }
+}
+
+impl Part for Cancel {
+    fn write(&self, out: &mut impl Sink) {
+        out.text(1, &self.reason);
+    }
+}
+
+impl Part for Hello {
+    fn write(&self, out: &mut impl Sink) {
+        out.text(1, &self.fsi);
+        out.text(2, &self.producer);
+        if self.status != Status::ok() {
+            out.nested(3, &self.status);
+        }
+    }
+}
+
+/// An entry of a map from text to text.
+struct Entry<'a>(&'a str, &'a str);
+
+impl Part for Entry<'_> {
+    fn write(&self, out: &mut impl Sink) {
+        out.text(1, self.0);
+        out.text(2, self.1);
     }
 }
