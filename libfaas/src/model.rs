@@ -33,8 +33,10 @@ use crate::{Encoding, Event};
 #[derive(Clone, Debug)]
 struct Setup {
     encoding: Encoding,
-    /// Calls at once, for host and function alike.
+    /// Calls at once.
     concurrency: usize,
+    /// Handlers at once: a function may run fewer than it is given.
+    handlers: usize,
     /// Calls that are opened, one after the other or at once. Those with an odd number have a deadline.
     calls: u64,
     /// Events and pieces of events in each direction of a call.

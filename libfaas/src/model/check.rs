@@ -33,7 +33,7 @@ impl World {
                     ensure!(!self.greeted, "a second hello");
                     self.greeted = true;
                 }
-                Notice::Retired => {}
+                Notice::Retired => self.retired = true,
                 Notice::Kill(status) => {
                     let left: Vec<_> = self.open().collect();
                     ensure!(
@@ -106,6 +106,13 @@ impl World {
             open <= self.setup.concurrency,
             "more calls are open than may be"
         );
+        let retired = self.retired && open == 0 && !self.over;
+        ensure!(
+            !retired,
+            "who takes no more calls and has none is not killed"
+        );
+        let lost = self.to_function.closed && !self.over && !host.outgoing().is_empty();
+        ensure!(!lost, "stdin is closed, and not all is written");
         ensure!(
             !self.over || host.outgoing().is_empty(),
             "something is written to who is to be killed"

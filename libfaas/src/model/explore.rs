@@ -120,13 +120,14 @@ pub fn play(bytes: &[u8]) {
     let setup = Setup {
         encoding: Encoding::ALL[usize::from(head & 3) % 3],
         concurrency: 1 + usize::from(head >> 2 & 3),
+        handlers: 1 + usize::from(head >> 2 & 3),
         calls: 40,
         items: 1 + (head >> 4 & 7),
         pieces: head & 0x80 == 0,
         cuts: true,
         deaths: true,
         capacity: 1 + usize::from(more) * 2,
-        hold: if more & 1 == 0 { 1000 } else { 1 << 20 },
+        hold: if more & 4 == 0 { 1000 } else { 1 << 20 },
         fault: None,
     };
     let mut world = World::new(setup, Instant::now());

@@ -36,7 +36,7 @@ impl Process {
             setup: setup.clone(),
             decoder: MessageDecoder::new(setup.encoding, Limits::default()),
             greeted: false,
-            session: Session::new(setup.concurrency, setup.hold),
+            session: Session::new(setup.handlers, setup.hold),
             handlers: BTreeMap::new(),
             wire: BTreeMap::new(),
             at_eof: false,
@@ -49,9 +49,13 @@ impl Process {
         self.exit.is_none()
     }
 
-    /// Nothing is kept of any call.
+    /// Nothing is kept of any call, and all were ended.
     pub(super) fn is_empty(&self) -> bool {
-        self.session.is_idle() && self.session.open_calls() == 0
+        self.session.is_idle() && self.session.open_calls() == 0 && self.is_settled()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.wire.values().all(Wire::is_settled)
     }
 
     pub(super) fn die(&mut self) {
@@ -103,6 +107,10 @@ impl Process {
         let mut effects = Vec::new();
         self.session.terminate(&mut effects);
         self.apply(effects, out)?;
+        ensure!(
+            self.is_settled(),
+            "a call has no end, and the function exits"
+        );
         self.leave(0, out);
         Ok(())
     }
@@ -114,12 +122,16 @@ impl Process {
                 let running = self.handlers.insert(job.call, Handler::default());
                 ensure!(running.is_none(), "call {}: runs twice", job.call);
                 ensure!(
-                    self.handlers.len() <= self.setup.concurrency,
+                    self.handlers.len() <= self.setup.handlers,
                     "more calls run than may"
                 );
                 continue;
             }
             if let (Some(exit), true) = (self.ended, self.session.is_idle()) {
+                ensure!(
+                    self.is_settled(),
+                    "a call has no end, and the function exits"
+                );
                 self.leave(exit, out);
                 return Ok(());
             }

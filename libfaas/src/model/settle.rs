@@ -14,6 +14,8 @@ pub(super) enum Ending {
     Drain,
     /// The function is killed.
     Die,
+    /// It closes its stdout, and goes on for all that the host knows, while time passes.
+    FallSilent,
     /// The host dies.
     Orphan,
     /// Handlers hang, callers give up what has no deadline, and time passes.
@@ -23,11 +25,12 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    pub(super) const ALL: [Ending; 7] = [
+    pub(super) const ALL: [Ending; 8] = [
         Ending::Serve,
         Ending::Cancel,
         Ending::Drain,
         Ending::Die,
+        Ending::FallSilent,
         Ending::Orphan,
         Ending::HangHandlers,
         Ending::HangFunction,
@@ -82,9 +85,13 @@ impl World {
         let host = self.host.is_some();
         match ending {
             Ending::Drain if host => vec![Step::Close],
-            Ending::Die if self.process.is_alive() => vec![Step::FunctionDies { cut: false }],
+            Ending::Die | Ending::FallSilent if self.process.is_alive() => {
+                vec![Step::FunctionDies { cut: false }]
+            }
             Ending::Orphan if host => vec![Step::HostDies],
             Ending::Cancel => self.given_up(|_| true),
+            // What is called before the hello ends with its time at the latest.
+            Ending::HangFunction if !self.greeted => Vec::new(),
             Ending::HangHandlers | Ending::HangFunction => self.given_up(|call| call % 2 == 0),
             _ => Vec::new(),
         }
@@ -101,7 +108,9 @@ impl World {
         let (serves, handlers) = match ending {
             Ending::Serve | Ending::Drain | Ending::Orphan => (true, true),
             Ending::Cancel => (false, true),
-            Ending::Die | Ending::HangHandlers | Ending::HangFunction => (false, false),
+            Ending::Die | Ending::FallSilent | Ending::HangHandlers | Ending::HangFunction => {
+                (false, false)
+            }
         };
         if ending == Ending::Serve {
             let open: Vec<u64> = self.open().collect();
@@ -110,16 +119,13 @@ impl World {
             }
         }
         let moves = self.moves();
-        let moving = moves.iter().find(|step| {
-            !matches!(
-                step,
-                Step::ToFunction(Amount::Half) | Step::ToHost(Amount::Half)
-            )
+        let moving = moves.into_iter().find(|step| match step {
+            Step::ToFunction(Amount::Half) | Step::ToHost(Amount::Half) => false,
+            Step::Ended => ending != Ending::FallSilent,
+            _ => ending != Ending::HangFunction,
         });
-        if ending != Ending::HangFunction
-            && let Some(&step) = moving
-        {
-            return Some(step);
+        if moving.is_some() {
+            return moving;
         }
         if handlers {
             let running: Vec<u64> = self.process.handlers.keys().copied().collect();
@@ -129,7 +135,11 @@ impl World {
                 }
             }
         }
-        let hangs = matches!(ending, Ending::HangHandlers | Ending::HangFunction);
-        (hangs && self.timer().is_some()).then_some(Step::Tick)
+        let late = [
+            Ending::HangHandlers,
+            Ending::HangFunction,
+            Ending::FallSilent,
+        ];
+        (late.contains(&ending) && self.timer().is_some()).then_some(Step::Tick)
     }
 }

@@ -9,6 +9,7 @@ fn small() -> Setup {
     Setup {
         encoding: Encoding::Protobuf,
         concurrency: 1,
+        handlers: 1,
         calls: 1,
         items: 1,
         pieces: false,
@@ -73,9 +74,20 @@ fn two_calls_at_once() {
     let setup = Setup {
         calls: 2,
         concurrency: 2,
+        handlers: 2,
         ..small()
     };
     holds("two calls at once", &setup, 6);
+}
+
+#[test]
+fn two_calls_of_which_one_waits() {
+    let setup = Setup {
+        calls: 2,
+        concurrency: 2,
+        ..small()
+    };
+    holds("two calls of which one waits", &setup, 6);
 }
 
 #[test]

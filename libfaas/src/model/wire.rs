@@ -6,6 +6,8 @@ use crate::{Message, Status};
 /// What has passed of one call, by the messages alone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wire {
+    /// Its first message was no cancel, so that an end is owed.
+    opened: bool,
     input_ended: bool,
     pub(super) cancelled: bool,
     copied: bool,
@@ -27,9 +29,15 @@ impl Wire {
             !self.input_ended || message.cancel.is_some(),
             "call {call}: the host wrote {message:?} after its end"
         );
+        self.opened |= message.cancel.is_none();
         self.input_ended |= message.end.is_some();
         self.cancelled |= message.cancel.is_some();
         Ok(())
+    }
+
+    /// A function that has nothing more to do has copied the cancel, and ended what was opened.
+    pub(super) fn is_settled(&self) -> bool {
+        self.copied == self.cancelled && self.end.is_some() == self.opened
     }
 
     /// A message of the function.

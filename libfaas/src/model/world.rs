@@ -31,6 +31,8 @@ pub(super) struct World {
     /// The function was killed inside a message.
     pub(super) cut: bool,
     pub(super) greeted: bool,
+    /// The host opens no more calls.
+    pub(super) retired: bool,
     /// The host has said that the instance is to be killed.
     pub(super) over: bool,
 }
@@ -68,6 +70,7 @@ impl World {
             late: false,
             cut: false,
             greeted: false,
+            retired: false,
             over: false,
         };
         world.flush();
