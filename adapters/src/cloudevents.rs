@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use data_encoding::HEXLOWER_PERMISSIVE;
 use libfaas::Event;
 use memchr::memmem;
 
@@ -11,7 +10,7 @@ use crate::error::quote;
 use crate::json::{Json, Kind, Value};
 use crate::{
     About, Adapter, Answer, Delivery, Error, Notice, NoticeKind, Origin, Outcome, Response, http,
-    media,
+    media, percent,
 };
 
 pub(crate) struct CloudEvents;
@@ -224,12 +223,12 @@ fn decoded(value: &str) -> Cow<'_, str> {
                 bytes.push(*byte);
                 after
             }
-            [b'%', high, low, after @ ..] => match HEXLOWER_PERMISSIVE.decode(&[*high, *low]) {
-                Ok(byte) => {
-                    bytes.extend(byte);
+            [b'%', high, low, after @ ..] => match percent::byte(*high, *low) {
+                Some(byte) => {
+                    bytes.push(byte);
                     after
                 }
-                Err(_) => {
+                None => {
                     bytes.push(b'%');
                     &rest[1..]
                 }

@@ -1,5 +1,7 @@
 //! Percent-encoding (RFC 3986), as UTF-8.
 
+use data_encoding::HEXLOWER_PERMISSIVE;
+
 /// Text whose characters other than those of a path segment, `/`, and these are encoded. A colon is
 /// kept only if it is among these.
 pub(crate) fn encoded(text: &str, kept: &str) -> String {
@@ -12,4 +14,22 @@ pub(crate) fn encoded(text: &str, kept: &str) -> String {
         }
     }
     out
+}
+
+/// The byte that two digits behind a `%` are.
+pub(crate) fn byte(high: u8, low: u8) -> Option<u8> {
+    let byte = HEXLOWER_PERMISSIVE.decode(&[high, low]).ok()?;
+    byte.first().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_of_a_byte() {
+        for (digits, expected) in [(b"2F", Some(b'/')), (b"2f", Some(b'/')), (b"g0", None)] {
+            assert_eq!(byte(digits[0], digits[1]), expected);
+        }
+    }
 }

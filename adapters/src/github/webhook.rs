@@ -9,7 +9,7 @@ use crate::draft::Draft;
 use crate::json::{Json, Value};
 use crate::{
     About, Adapter, Answer, Delivery, Error, Notice, NoticeKind, Origin, Outcome, Response, http,
-    time,
+    percent, time,
 };
 
 pub(crate) struct Webhook;
@@ -141,19 +141,18 @@ fn payload(delivery: &Delivery) -> Result<Cow<'_, [u8]>, Error> {
 
 /// A form's field without its encoding. What is wrongly encoded stays.
 fn unescaped(field: &str) -> Vec<u8> {
-    let hex = |byte: u8| char::from(byte).to_digit(16);
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();
     while let [byte, after @ ..] = rest {
         rest = after;
         bytes.push(match (byte, after) {
             (b'+', _) => b' ',
-            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
+            (b'%', [high, low, after @ ..]) => match percent::byte(*high, *low) {
+                Some(byte) => {
                     rest = after;
-                    (high * 16 + low) as u8
+                    byte
                 }
-                _ => b'%',
+                None => b'%',
             },
             _ => *byte,
         });
