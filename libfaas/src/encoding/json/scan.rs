@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn brackets_of_any_depth() {
-        let brace = |depth: usize| depth % 3 == 0 || depth.is_power_of_two();
+        let brace = |depth: usize| depth.is_multiple_of(3) || depth.is_power_of_two();
         let mut brackets = Brackets::default();
         for depth in 0..1000 {
             brackets.open(brace(depth));
