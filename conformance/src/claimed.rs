@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use libfaas::{Encoding, Event, Manifest, Mode};
 
 use crate::case::Kind;
-use crate::cli::Judge;
+use crate::cli::Claimed;
 use crate::error::{Error, Result};
 use crate::event::Events;
 use crate::subject::launch::Stage;
 use crate::target::Claim;
 
 /// Reads everything that the options name, and checks it before anything is started.
-pub fn claim(options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
+pub fn claim(options: &Claimed, kind: Kind, seed: u64) -> Result<Claim> {
     let claim = match &options.manifest {
         Some(file) => from_manifest(file, options, kind, seed)?,
         None => from_flags(options, kind, seed)?,
@@ -27,7 +27,7 @@ pub fn claim(options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
     Ok(claim)
 }
 
-fn from_flags(options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
+fn from_flags(options: &Claimed, kind: Kind, seed: u64) -> Result<Claim> {
     if options.mode.is_empty() {
         return Err(Error::usage(
             "neither a manifest nor a mode is named",
@@ -62,7 +62,7 @@ fn from_flags(options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
     })
 }
 
-fn from_manifest(file: &Path, options: &Judge, kind: Kind, seed: u64) -> Result<Claim> {
+fn from_manifest(file: &Path, options: &Claimed, kind: Kind, seed: u64) -> Result<Claim> {
     const ADVICE: &str = "spec/manifest.md says what a manifest holds";
     let unusable = |why: String| {
         Error::usage(
@@ -171,7 +171,7 @@ pub fn read_sample(file: &Path) -> Result<Event> {
 }
 
 /// The options that name the subject, as they were given.
-fn flags(options: &Judge) -> Vec<String> {
+fn flags(options: &Claimed) -> Vec<String> {
     let mut words = Vec::new();
     let mut add = |name: &str, value: String| words.extend([name.to_owned(), value]);
     if let Some(file) = &options.manifest {

@@ -50,6 +50,14 @@ pub enum Command {
     /// A vendor of yours:   faas-conformance adapter --fixtures DIR -- python3 registry.py
     #[command(verbatim_doc_comment)]
     Adapter(Adapter),
+    /// Measures a function or a runtime beside the limit that the same run finds.
+    ///
+    /// No verdict: what answers wrongly is refused. Exit status: 0 measured, 2 could not measure, 64 usage.
+    Bench {
+        /// What is measured.
+        #[command(subcommand)]
+        subject: Bench,
+    },
     /// Lists the rules, their cases, and what is not tested, with the reasons.
     List(List),
     /// Shows a rule with its cases, or a case with its rules, steps and faults.
@@ -70,6 +78,17 @@ pub enum Command {
 /// Options of `function` and `sdk`.
 #[derive(Debug, Args)]
 pub struct Judge {
+    /// What is judged.
+    #[command(flatten)]
+    pub claimed: Claimed,
+    /// How to run.
+    #[command(flatten)]
+    pub run: RunOptions,
+}
+
+/// A function, and what it is claimed to do.
+#[derive(Debug, Args)]
+pub struct Claimed {
     /// The function's manifest; the command may then be left out.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["mode", "encoding", "feature", "concurrency"])]
     pub manifest: Option<PathBuf>,
@@ -88,9 +107,6 @@ pub struct Judge {
     /// Without a manifest: a feature that it has, such as `chunks`.
     #[arg(long, value_name = "FEATURE")]
     pub feature: Vec<String>,
-    /// How to run.
-    #[command(flatten)]
-    pub run: RunOptions,
     /// The subject's program and its arguments, started in the current folder.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -182,6 +198,78 @@ pub struct RunOptions {
     pub cases: Option<PathBuf>,
 }
 
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// Measures any function by its stdio.
+    ///
+    /// In stream mode: its start, calls one at a time and several in flight, its memory. In the
+    /// other modes: a process for each event. Beside each figure stands what a program does that
+    /// only sends back the bytes, started and spoken to in the same way, in turns with the function.
+    ///
+    /// Events are of 64 B, 1 KiB, 64 KiB and 1 MiB of text, or the function's own sample where there
+    /// is one; what it answers with an error is said and left out.
+    ///
+    /// With a manifest:      faas-conformance bench function --manifest function.yaml
+    /// Without:              faas-conformance bench function --mode stream --encoding json -- ./echo
+    /// Its own event:        faas-conformance bench function --sample event.json --mode binary -- tr a-z A-Z
+    /// Only calls, as JSON:  faas-conformance bench function --only call --json --manifest function.yaml
+    /// On one core:          taskset -c 1 faas-conformance bench function --manifest function.yaml
+    #[command(verbatim_doc_comment)]
+    Function(BenchFunction),
+    /// Measures a runtime by its driver (spec/probe.md, "The driver").
+    ///
+    /// The runtime is given a function that sends back its event. Beside what comes through the
+    /// driver stands the same function alone, spoken to without a runtime.
+    ///
+    /// The reference runtime:  faas-conformance bench runtime -- faas-runtime run
+    /// Isolated:               faas-conformance bench runtime -- faas-runtime run --isolation I2
+    #[command(verbatim_doc_comment)]
+    Runtime(BenchRuntime),
+}
+
+/// Options of `bench function`.
+#[derive(Debug, Args)]
+pub struct BenchFunction {
+    /// What is measured.
+    #[command(flatten)]
+    pub claimed: Claimed,
+    /// Also events of 64 B to 1 MiB where there is a sample.
+    #[arg(long)]
+    pub sizes: bool,
+    /// How to measure.
+    #[command(flatten)]
+    pub measure: MeasureOptions,
+}
+
+/// Options of `bench runtime`.
+#[derive(Debug, Args)]
+pub struct BenchRuntime {
+    /// How to measure.
+    #[command(flatten)]
+    pub measure: MeasureOptions,
+    /// The driver's program and its arguments; the suite adds the path of a manifest.
+    #[arg(last = true, required = true, value_name = "DRIVER")]
+    pub command: Vec<String>,
+}
+
+/// Options of every measurement.
+#[derive(Debug, Args)]
+pub struct MeasureOptions {
+    /// The figures as JSON instead of a table (conformance/src/bench/README.md).
+    #[arg(long)]
+    pub json: bool,
+    /// About how long to measure, in all; more where starts or answers are slow.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Only rows with this in their name, such as `call`, `rate` or `stream/json` (repeatable).
+    #[arg(long, value_name = "TEXT")]
+    pub only: Vec<String>,
+    /// How long to wait for one answer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds)]
+    pub timeout: f64,
+}
+
 /// Options of `list`.
 #[derive(Debug, Args)]
 pub struct List {
@@ -200,6 +288,13 @@ fn mode() -> impl TypedValueParser<Value = Mode> {
 fn encoding() -> impl TypedValueParser<Value = Encoding> {
     PossibleValuesParser::new(Encoding::ALL.iter().map(|e| e.name()))
         .map(|name| name.parse().expect("a possible value"))
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && (0.01..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("seconds, between 0.01 and 3600".to_owned()),
+    }
 }
 
 fn scale(text: &str) -> Result<f64, String> {

@@ -28,7 +28,7 @@ pub fn judge(options: &Judge, kind: Kind) -> Result<u8> {
     let cases = cases(options.run.cases.as_deref())?;
     let names: Vec<Named> = cases.iter().map(Case::named).collect();
     let seed = seed(&options.run);
-    let claim = claimed::claim(options, kind, seed)?;
+    let claim = claimed::claim(&options.claimed, kind, seed)?;
     let settings = Settings {
         kind,
         jobs: jobs(&options.run),

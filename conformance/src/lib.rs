@@ -5,6 +5,7 @@
 //! [`script`] (one case's steps) on a [`subject`] (its processes) → [`report`].
 
 pub mod adapter;
+pub mod bench;
 pub mod case;
 pub mod claimed;
 pub mod cli;

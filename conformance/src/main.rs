@@ -8,9 +8,14 @@ use faas_conformance::case::Kind;
 use faas_conformance::cli::{Cli, Command};
 use faas_conformance::error::{Error, Result};
 use faas_conformance::subject::{launch, sweep};
-use faas_conformance::{adapter, codec, exit, explain, interrupt, judge, list, report, runtime};
+use faas_conformance::{
+    adapter, bench, codec, exit, explain, interrupt, judge, list, report, runtime,
+};
 
 fn main() -> ExitCode {
+    if let Some(exit) = bench::program() {
+        return exit;
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(e) => {
@@ -46,6 +51,7 @@ fn run(command: &Command) -> Result<u8> {
         Command::Runtime(options) => runtime::judge(options),
         Command::Codec(options) => codec::judge(options),
         Command::Adapter(options) => adapter::judge(options),
+        Command::Bench { subject } => bench::bench(subject, &mut stdout),
         Command::List(options) => {
             list::list(
                 &judge::cases(options.cases.as_deref())?,

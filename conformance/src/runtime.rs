@@ -224,7 +224,7 @@ fn flags(options: &Runtime) -> Vec<String> {
     claims.chain(http).collect()
 }
 
-fn program_name(program: &str) -> String {
+pub(crate) fn program_name(program: &str) -> String {
     let file = std::path::Path::new(program).file_name();
     file.map_or_else(
         || program.to_owned(),

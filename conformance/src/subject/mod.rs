@@ -4,6 +4,7 @@ pub mod launch;
 mod outbox;
 pub mod sweep;
 mod tail;
+mod wires;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -367,7 +368,7 @@ impl Subject {
         }
     }
 
-    fn pids(&self) -> Vec<Pid> {
+    pub(crate) fn pids(&self) -> Vec<Pid> {
         self.stages.iter().map(|p| p.pid).collect()
     }
 }

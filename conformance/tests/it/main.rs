@@ -1,6 +1,7 @@
 //! The suite's own tests: one binary, one module per subject.
 
 mod adapter;
+mod bench;
 mod codec;
 mod faults;
 mod formats;
