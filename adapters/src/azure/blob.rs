@@ -29,10 +29,10 @@ impl Adapter for Blob {
         let root = json.root();
         let event = Draft::new(
             root.need("/Metadata/sys/RandGuid")?,
-            root.need("/Metadata/Uri")?,
+            functions::need(root, "/Metadata/Uri")?,
             "com.microsoft.azure.blobstorage.blob",
         )
-        .subject(root.text("/Metadata/BlobTrigger")?)
+        .subject(functions::text(root, "/Metadata/BlobTrigger")?)
         .time(
             root.at("/Metadata/Properties/LastModified")
                 .and_then(time::of),

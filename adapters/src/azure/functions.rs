@@ -10,6 +10,28 @@ use crate::{Answer, Delivery, Error, Response};
 pub(super) const REPLY: &str =
     "`{Outputs, Logs, ReturnValue}`; HTTP with the status's number if a call did not end OK";
 
+/// A string of the metadata; newer hosts encode it as JSON once more, so it may stand inside.
+pub(super) fn text<'j>(root: Value<'j>, pointer: &str) -> Result<Option<Cow<'j, str>>, Error> {
+    let text = root.text(pointer)?.map(decoded);
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+/// A string of the metadata that has to be there.
+pub(super) fn need<'j>(root: Value<'j>, pointer: &str) -> Result<Cow<'j, str>, Error> {
+    text(root, pointer)?.ok_or_else(|| root.missing(pointer, "a non-empty string"))
+}
+
+fn decoded(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.starts_with('"') {
+        return text;
+    }
+    let json = Json::read(text.as_bytes());
+    let inside = json
+        .ok()
+        .and_then(|json| Some(json.root().as_str()?.into_owned()));
+    inside.map_or(text, Cow::Owned)
+}
+
 /// The source of what names no other: the function that it triggers.
 pub(super) fn source(root: Value<'_>) -> Result<String, Error> {
     let method = root.need("/Metadata/sys/MethodName")?;

@@ -28,7 +28,7 @@ impl Adapter for Queue {
         let json = delivery.json()?;
         let root = json.root();
         let event = Draft::new(
-            root.need("/Metadata/Id")?,
+            functions::need(root, "/Metadata/Id")?,
             functions::source(root)?,
             "com.microsoft.azure.queuestorage.message",
         )

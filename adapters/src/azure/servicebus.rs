@@ -36,19 +36,21 @@ impl Adapter for ServiceBus {
         if metadata.get("MessageId").is_none() && metadata.get("MessageIdArray").is_some() {
             return Ok(many(delivery, root, metadata)?.into());
         }
-        let label = match metadata.text("/Label")? {
+        let label = match functions::text(metadata, "/Label")? {
             Some(label) => Some(label),
             // Its name since version 5 of the extension.
-            None => metadata.text("/Subject")?,
+            None => functions::text(metadata, "/Subject")?,
         };
+        // The former has no offset since version 5 of the extension.
+        let time = |name| metadata.get(name).and_then(time::of);
         let event = Draft::new(
-            root.need("/Metadata/MessageId")?,
+            functions::need(root, "/Metadata/MessageId")?,
             functions::source(root)?,
             TYPE,
         )
         .subject(label)
-        .time(metadata.get("EnqueuedTimeUtc").and_then(time::of))
-        .extension("partitionkey", metadata.text("/SessionId")?)
+        .time(time("EnqueuedTimeUtc").or_else(|| time("EnqueuedTime")))
+        .extension("partitionkey", functions::text(metadata, "/SessionId")?)
         .json(root)
         .build(root)?;
         Ok(event.into())
