@@ -51,6 +51,10 @@ fn start_in(
     mut vars: BTreeMap<String, String>,
 ) -> Result<Instance, Status> {
     let (mut input, stdin) = pipe()?;
+    let pipeline = revision.stage_encodings.len() > 1;
+    if pipeline {
+        widen(&stdin);
+    }
     let (mut processes, mut stderr) = (Vec::new(), Vec::new());
     // After the last stage stands the host again.
     let next = revision.stage_encodings.iter().skip(1);
@@ -59,6 +63,9 @@ fn start_in(
     for (stage, (&own, &next)) in revision.manifest.stages().iter().zip(encodings) {
         let (output, stage_stdout) = pipe()?;
         let (errors, stage_stderr) = pipe()?;
+        if pipeline {
+            widen(&stage_stdout);
+        }
         let stage_stdin = std::mem::replace(&mut input, output);
         let relayed = revision.mode != Mode::Binary && own != next;
         let relay_errors = relayed.then(|| stage_stderr.try_clone()).transpose();
@@ -72,6 +79,7 @@ fn start_in(
         let failed = |error| SandboxError::step("start a relay between two stages", error);
         if let Some(errors) = relay_errors.map_err(failed)? {
             let (output, relayed) = pipe()?;
+            widen(&relayed);
             let stage_stdout = std::mem::replace(&mut input, output);
             let relay = Relay::new(revision.mode, own, next, settings.max_message_bytes);
             relay::spawn(relay, stage_stdout, relayed, errors).map_err(failed)?;
@@ -92,4 +100,17 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Status> {
         Ok((read, write)) => Ok((read.into(), write.into())),
         Err(error) => Err(SandboxError::step("make a pipe", error).into()),
     }
+}
+
+/// Gives a pipe of a pipeline room for several large messages: each time that a stage fills its pipe
+/// or empties the one before, the machine has to switch to another. Not more, since the system bounds
+/// what all pipes of a user hold together; where it refuses, the pipe is as it was.
+fn widen(pipe: &OwnedFd) {
+    #[cfg(target_os = "linux")]
+    {
+        const ROOM: usize = 256 << 10;
+        let _ = rustix::pipe::fcntl_setpipe_size(pipe, ROOM);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = pipe;
 }

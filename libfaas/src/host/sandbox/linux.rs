@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal};
 
 use self::cell::{Blueprint, Cell};
@@ -245,9 +244,8 @@ impl Sandbox {
         let mut descriptors = Vec::new();
         for fd in stdio {
             let fd = spawn::above_stdio(fd).map_err(failed)?;
-            let mut flags = fcntl_getfl(&fd).map_err(|e| failed(e.into()))?;
-            flags.set(OFlags::NONBLOCK, !takes(Measure::Blocking));
-            fcntl_setfl(&fd, flags).map_err(|e| failed(e.into()))?;
+            rustix::io::ioctl_fionbio(&fd, !takes(Measure::Blocking))
+                .map_err(|e| failed(e.into()))?;
             descriptors.push(fd);
         }
         let doors = shared

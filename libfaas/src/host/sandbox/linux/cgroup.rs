@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::process::{
@@ -76,12 +76,16 @@ pub(super) struct Group {
 }
 
 /// Groups that were made. Dropping them removes them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Made {
     dirs: Vec<Dir>,
     alarm: Option<Alarm>,
     /// Whether it was killed, for which it is closed to new processes.
     closed: AtomicBool,
+    /// How often its doors were opened and closed.
+    doors: Arc<AtomicU64>,
+    /// What `doors` said when nothing was in it, and one.
+    vacant: AtomicU64,
 }
 
 /// Those that wait for their next instance.
@@ -95,6 +99,8 @@ struct Dir {
     path: PathBuf,
     unified: bool,
     controllers: Vec<Controller>,
+    /// Of version 2, its folder and its `cgroup.procs`, which each of its instances needs.
+    open: Option<(Arc<OwnedFd>, Arc<OwnedFd>)>,
 }
 
 impl Hierarchies {
@@ -186,11 +192,7 @@ impl Hierarchies {
         if wanted.is_empty() {
             return Ok(None);
         }
-        let mut made = Made {
-            dirs: Vec::new(),
-            alarm: None,
-            closed: AtomicBool::new(false),
-        };
+        let mut made = Made::default();
         for hierarchy in wanted {
             let path = hierarchy.base.join(&name);
             fs::create_dir(&path)?;
@@ -198,8 +200,10 @@ impl Hierarchies {
                 path,
                 unified: hierarchy.unified,
                 controllers: hierarchy.controllers.clone(),
+                open: None,
             });
         }
+        made.dirs.iter_mut().try_for_each(Dir::open)?;
         made.limit(limits)?;
         made.alarm = made.memory_alarm(limits)?;
         Ok(Some(Group {
@@ -348,12 +352,11 @@ fn remove_stale(own: &Path) {
                     unified: group.path().join("cgroup.kill").exists(),
                     path: group.path(),
                     controllers: Vec::new(),
+                    open: None,
                 };
-                drop(Made {
-                    dirs: vec![dir],
-                    alarm: None,
-                    closed: AtomicBool::new(false),
-                });
+                let mut made = Made::default();
+                made.dirs.push(dir);
+                drop(made);
             }
         }
         let _ = fs::remove_dir(entry.path());
@@ -373,19 +376,18 @@ impl Group {
 
     /// The files through which a process joins.
     pub(super) fn doors(&self) -> io::Result<Doors> {
-        let mut doors = Doors::default();
-        for dir in &self.made().dirs {
-            let open = |file| {
-                OpenOptions::new()
-                    .write(true)
-                    .open(dir.path.join(file))
-                    .map(OwnedFd::from)
-            };
-            match dir.unified {
-                true => {
-                    doors.unified = Some((File::open(&dir.path)?.into(), open("cgroup.procs")?))
+        let made = self.made();
+        let mut doors = Doors::count(&made.doors);
+        for dir in &made.dirs {
+            match &dir.open {
+                Some((folder, procs)) => {
+                    doors.unified = Some((Arc::clone(folder), Arc::clone(procs)));
                 }
-                false => doors.tasks.push(open("tasks")?),
+                None => {
+                    let tasks = dir.path.join("tasks");
+                    let tasks = OpenOptions::new().write(true).open(tasks)?;
+                    doors.tasks.push(tasks.into());
+                }
             }
         }
         Ok(doors)
@@ -500,8 +502,16 @@ impl Made {
         let Some(dir) = self.dirs.first() else {
             return true;
         };
+        // Once empty it stays so until somebody opens a door, and it is looked at several times.
+        let seen = self.doors.load(Ordering::SeqCst) + 1;
+        if self.vacant.load(Ordering::SeqCst) == seen {
+            return true;
+        }
         match dir.members() {
-            Ok(members) if members.is_empty() => return true,
+            Ok(members) if members.is_empty() => {
+                self.vacant.store(seen, Ordering::SeqCst);
+                return true;
+            }
             Ok(_) => {}
             // Nobody knows then whether there are any.
             Err(_) => return false,
@@ -550,6 +560,16 @@ impl Drop for Made {
 }
 
 impl Dir {
+    fn open(&mut self) -> io::Result<()> {
+        if self.unified {
+            let procs = self.path.join("cgroup.procs");
+            let procs = OpenOptions::new().read(true).write(true).open(procs)?;
+            let folder = File::open(&self.path)?;
+            self.open = Some((Arc::new(folder.into()), Arc::new(procs.into())));
+        }
+        Ok(())
+    }
+
     fn write(&self, file: &str, text: &str) -> io::Result<()> {
         let path = self.path.join(file);
         // Without O_CREAT or O_TRUNC, which control files don't like.
@@ -594,6 +614,12 @@ impl Dir {
     }
 
     fn members(&self) -> io::Result<Vec<Pid>> {
+        // Most often nothing is in it, and then this is all.
+        if let Some((_, procs)) = &self.open
+            && rustix::io::pread(procs, &mut [0], 0) == Ok(0)
+        {
+            return Ok(Vec::new());
+        }
         let text = match fs::read_to_string(self.path.join("cgroup.procs")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             read => read?,
