@@ -170,7 +170,7 @@ impl Hash for Text {
 mod tests {
     use super::*;
 
-    /// Also run under Miri, for the two unchecked conversions.
+    /// Also run under AddressSanitizer, for the two unchecked conversions.
     #[test]
     fn only_utf8_becomes_text() {
         for text in [
