@@ -178,7 +178,7 @@ fn event(from: &mut Unstructured<'_>, first_piece: bool) -> Result<Option<Event>
     }
     let data = match from.int_in_range(0..=4)? {
         0 => None,
-        1 => Some(Data::Text(text(from)?)),
+        1 => Some(Data::from(text(from)?)),
         2 if !first_piece => JsonText::new(text(from)?).ok().map(Data::Json),
         3 if !first_piece => Some(Data::Proto {
             type_url: format!("type.googleapis.com/{}", text(from)?),
