@@ -106,6 +106,60 @@ pub fn encode_message(message: &Message, encoding: Encoding, out: &mut Vec<u8>) 
     }
 }
 
+/// A message with its delimiter, whose large data is shared and not copied.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Encoded {
+    bytes: Vec<u8>,
+    /// Data, and before which of the bytes it belongs.
+    shared: Option<(usize, Bytes)>,
+    framing: usize,
+}
+
+impl Encoded {
+    pub(crate) fn new(message: &Message, encoding: Encoding) -> Self {
+        let mut bytes = Vec::new();
+        let shared = encode_sharing(message, encoding, &mut bytes);
+        Encoded {
+            framing: framing(&bytes, encoding),
+            bytes,
+            shared,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() + self.shared.as_ref().map_or(0, |(_, shared)| shared.len())
+    }
+
+    /// How many of the bytes count towards the message limit.
+    pub(crate) fn counted(&self) -> usize {
+        self.len() - self.framing
+    }
+
+    /// The bytes in their order, for a vectored write. What is not shared is all in the first.
+    pub(crate) fn slices(&self) -> [&[u8]; 3] {
+        match &self.shared {
+            Some((at, shared)) => [&self.bytes[..*at], shared, &self.bytes[*at..]],
+            None => [&self.bytes, &[], &[]],
+        }
+    }
+}
+
+/// As [`encode_message`], but for large data: it is left out, and comes back with the place in `out`
+/// that it belongs to.
+pub(crate) fn encode_sharing(
+    message: &Message,
+    encoding: Encoding,
+    out: &mut Vec<u8>,
+) -> Option<(usize, Bytes)> {
+    match encoding {
+        Encoding::Protobuf => protobuf::write_message_sharing(message, out),
+        Encoding::Json | Encoding::Capnp => {
+            encode_message(message, encoding, out);
+            None
+        }
+    }
+}
+
 /// How many bytes of an encoded message are not the message but say where it ends.
 pub(crate) fn framing(bytes: &[u8], encoding: Encoding) -> usize {
     match encoding {

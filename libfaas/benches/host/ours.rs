@@ -1,5 +1,6 @@
 //! What is measured: the hosts of this library, with functions of this library.
 
+use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,13 +10,13 @@ use libfaas::host::{
     Session, Settings, start,
 };
 use libfaas::{Context, Event, Manifest};
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use tokio::runtime::Runtime;
 
 use crate::limits::clock::{latency, rate};
-use crate::programs::READ;
 
 /// The manifest of a function in stream mode that is this program.
 pub(crate) fn manifest(program: &str, concurrency: usize) -> Manifest {
@@ -156,7 +157,6 @@ pub(crate) struct SessionLoop {
     session: Session,
     stdin: OwnedFd,
     stdout: OwnedFd,
-    buffer: Vec<u8>,
     processes: Vec<Process>,
     stderr: Vec<OwnedFd>,
     /// Dropping it ends the function.
@@ -182,7 +182,6 @@ impl SessionLoop {
             session: Session::new(revision.session(&settings), Instant::now()),
             stdin,
             stdout,
-            buffer: vec![0; READ],
             processes,
             stderr,
             _sandbox: sandbox,
@@ -211,25 +210,27 @@ impl SessionLoop {
 
     /// Writes, waits, reads; how many calls have ended.
     pub(crate) fn turn(&mut self) -> usize {
-        while !self.session.outgoing().is_empty() {
-            match rustix::io::write(&self.stdin, self.session.outgoing()) {
+        while self.session.unwritten() > 0 {
+            let mut slices = [IoSlice::new(&[]); 8];
+            let used = self.session.outgoing_slices(&mut slices);
+            match rustix::io::writev(&self.stdin, &slices[..used]) {
                 Ok(count) => self.session.wrote(count),
                 Err(Errno::AGAIN) => break,
                 Err(error) => panic!("the function's stdin: {error}"),
             }
         }
-        let wanted = match self.session.outgoing().is_empty() {
-            true => PollFlags::empty(),
-            false => PollFlags::OUT,
+        let wanted = match self.session.unwritten() {
+            0 => PollFlags::empty(),
+            _ => PollFlags::OUT,
         };
         let mut fds = [
             PollFd::new(&self.stdout, PollFlags::IN),
             PollFd::new(&self.stdin, wanted),
         ];
         poll(&mut fds, None).expect("poll");
-        match rustix::io::read(&self.stdout, &mut self.buffer[..]) {
+        match rustix::io::read(&self.stdout, spare_capacity(self.session.buffer())) {
             Ok(0) => panic!("the function has ended: {}", self.last_words()),
-            Ok(count) => self.session.read(&self.buffer[..count], Instant::now()),
+            Ok(_) => self.session.read(&[], Instant::now()),
             Err(Errno::AGAIN) => {}
             Err(error) => panic!("the function's stdout: {error}"),
         }

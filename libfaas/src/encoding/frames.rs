@@ -1,6 +1,6 @@
 //! Cuts a stream of bytes into documents, each encoding by its own framing.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use super::Encoding;
 use crate::error::{Rule, Violation, quote};
@@ -8,16 +8,25 @@ use crate::limits::Limits;
 
 /// The most that is allocated for bytes that have not come.
 const AHEAD: usize = 1 << 20;
+/// Room for one read: what a pipe holds on Linux.
+const READ: usize = 64 << 10;
+/// From here on a frame keeps the buffer that it was read into. A smaller one is copied out of it,
+/// which costs less than another buffer, and does not hold all of it for a few bytes.
+const LARGE: usize = 32 << 10;
 
 /// Bytes in, frames out. Each byte is looked at once, however the stream is cut.
 #[derive(Clone, Debug)]
 pub(super) struct Frames {
     encoding: Encoding,
     limits: Limits,
-    buffer: BytesMut,
-    /// Bytes of the stream before the buffer.
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that have been taken.
+    start: usize,
+    /// Bytes of the stream that have been taken.
     offset: u64,
-    /// JSON: bytes of the buffer that hold no line feed.
+    /// What the last frame took of a buffer, if it was large: the next one may be as large.
+    last: usize,
+    /// JSON: bytes that are pending and hold no line feed.
     scanned: usize,
     /// Protobuf, Cap'n Proto: the header's length and the whole frame's, once known.
     declared: Option<(usize, usize)>,
@@ -38,8 +47,10 @@ impl Frames {
         Frames {
             encoding,
             limits,
-            buffer: BytesMut::new(),
+            buffer: Vec::new(),
+            start: 0,
             offset: 0,
+            last: 0,
             scanned: 0,
             declared: None,
             finished: false,
@@ -47,7 +58,31 @@ impl Frames {
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        if !bytes.is_empty() {
+            self.compact();
+            self.buffer.extend_from_slice(bytes);
+        }
+    }
+
+    /// Where the next bytes are to be appended, with room for some.
+    pub(super) fn room(&mut self) -> &mut Vec<u8> {
+        self.compact();
+        let pending = self.buffer.len();
+        let room = match self.declared {
+            Some((_, total)) if total > pending => (total - pending).min(AHEAD),
+            _ if pending == 0 => READ.max(self.last),
+            _ => READ / 4,
+        };
+        self.buffer.reserve(room);
+        &mut self.buffer
+    }
+
+    /// Moves what is pending to the start of the buffer.
+    fn compact(&mut self) {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
     }
 
     pub(super) fn finish(&mut self) {
@@ -56,21 +91,21 @@ impl Frames {
 
     /// Frees what is held; the stream has lost its place.
     pub(super) fn abandon(&mut self) {
-        self.buffer = BytesMut::new();
+        self.buffer = Vec::new();
+        self.start = 0;
     }
 
     /// Frees what was kept for a large document, once nothing of it is left.
     #[cfg(feature = "host")]
     pub(super) fn trim(&mut self) {
-        const KEPT: usize = 64 << 10;
-        if self.buffer.is_empty() && self.buffer.capacity() > KEPT {
-            self.buffer = BytesMut::new();
+        if self.start == self.buffer.len() && self.buffer.capacity() > READ {
+            self.abandon();
         }
     }
 
     /// What has come and is in no frame yet, and how much came before it.
     pub(super) fn pending(&self) -> (u64, &[u8]) {
-        (self.offset, &self.buffer)
+        (self.offset, &self.buffer[self.start..])
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Frame>, Violation> {
@@ -82,26 +117,27 @@ impl Frames {
 
     fn line(&mut self) -> Result<Option<Frame>, Violation> {
         loop {
-            let found = self.buffer[self.scanned..].iter().position(|&b| b == b'\n');
-            let length = found.map_or(self.buffer.len(), |at| self.scanned + at);
+            let (offset, pending) = self.pending();
+            let found = pending[self.scanned..].iter().position(|&b| b == b'\n');
+            let length = found.map_or(pending.len(), |at| self.scanned + at);
             self.check_size(length as u64)?;
             if found.is_none() && !self.finished {
                 self.scanned = length;
                 return Ok(None);
             }
-            let offset = self.offset;
-            let bytes = self.take(length).freeze();
-            if found.is_some() {
-                self.take(1);
-            }
+            let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\r');
+            let blank = pending[..length].iter().all(blank);
             self.scanned = 0;
-            if !bytes.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')) {
+            let end = usize::from(found.is_some());
+            if !blank {
+                let bytes = self.take(0, length, end);
                 return Ok(Some(Frame {
                     offset,
                     bytes,
                     unterminated: found.is_none(),
                 }));
             }
+            self.skip(length + end);
             if found.is_none() {
                 return Ok(None);
             }
@@ -116,27 +152,23 @@ impl Frames {
             };
         }
         match self.declared {
-            Some((header, total)) if self.buffer.len() >= total => {
+            Some((header, total)) if self.pending().1.len() >= total => {
                 self.declared = None;
                 // Protobuf's length is no part of the document; Cap'n Proto's table is needed to read it.
-                if self.encoding == Encoding::Protobuf {
-                    self.take(header);
-                }
-                let offset = self.offset;
-                let length = if self.encoding == Encoding::Protobuf {
-                    total - header
-                } else {
-                    total
+                let skipped = match self.encoding {
+                    Encoding::Protobuf => header,
+                    _ => 0,
                 };
-                let bytes = self.take(length).freeze();
+                let offset = self.offset + skipped as u64;
+                let bytes = self.take(skipped, total - skipped, 0);
                 Ok(Some(Frame {
                     offset,
                     bytes,
                     unterminated: false,
                 }))
             }
-            declared if self.finished && !self.buffer.is_empty() => {
-                let have = self.buffer.len();
+            declared if self.finished && !self.pending().1.is_empty() => {
+                let have = self.pending().1.len();
                 let expected = match declared {
                     Some((_, total)) => format!("{total} bytes, as the header says"),
                     None => "the rest of a header".to_owned(),
@@ -148,7 +180,9 @@ impl Frames {
             // What is still to come of it is given room at once, but no more than a part of it: a
             // length that is declared has not been sent.
             Some((_, total)) => {
-                self.buffer.reserve((total - self.buffer.len()).min(AHEAD));
+                self.compact();
+                let missing = total - self.buffer.len();
+                self.buffer.reserve(missing.min(AHEAD));
                 Ok(None)
             }
             None => Ok(None),
@@ -158,29 +192,31 @@ impl Frames {
     /// The length before a Protobuf document.
     fn varint(&self) -> Result<Option<(usize, usize)>, Violation> {
         let mut length = 0u64;
-        for (at, &byte) in self.buffer.iter().take(5).enumerate() {
+        let (offset, pending) = self.pending();
+        for (at, &byte) in pending.iter().take(5).enumerate() {
             length |= u64::from(byte & 0x7F) << (7 * at);
             if byte < 0x80 {
                 self.check_size(length)?;
                 return Ok(Some((at + 1, at + 1 + length as usize)));
             }
         }
-        if self.buffer.len() < 5 {
+        if pending.len() < 5 {
             return Ok(None);
         }
         let expected = "a length as a varint of at most five bytes";
         Err(Violation::new(
             Rule::ProtobufLength,
-            self.offset,
+            offset,
             expected,
-            quote(&self.buffer[..5]),
+            quote(&pending[..5]),
         ))
     }
 
     /// The number of segments and their sizes before a Cap'n Proto message.
     fn segment_table(&self) -> Result<Option<(usize, usize)>, Violation> {
-        let mut table = &self.buffer[..];
-        if table.len() < 4 {
+        let mut table = self.pending().1;
+        let have = table.len();
+        if have < 4 {
             return Ok(None);
         }
         let count = u64::from(table.get_u32_le()) + 1;
@@ -195,7 +231,7 @@ impl Frames {
         }
         // The count and the sizes, padded to a word.
         let header = (4 + 4 * count as usize).next_multiple_of(8);
-        if self.buffer.len() < header {
+        if have < header {
             return Ok(None);
         }
         let words: u64 = (0..count).map(|_| u64::from(table.get_u32_le())).sum();
@@ -218,8 +254,26 @@ impl Frames {
         .advise("raise the message limit (FAAS_MAX_MESSAGE_BYTES) or have the sender write pieces"))
     }
 
-    fn take(&mut self, count: usize) -> BytesMut {
+    /// Takes bytes that are pending, without those before and after them.
+    fn take(&mut self, before: usize, count: usize, after: usize) -> Bytes {
+        let start = self.start + before;
+        let end = start + count;
+        self.skip(before + count + after);
+        let rest = &self.buffer[self.start..];
+        // More than that is copied by the reader of a stream in which large frames follow closely.
+        if count < LARGE || rest.len() > count {
+            self.last = 0;
+            return Bytes::copy_from_slice(&self.buffer[start..end]);
+        }
+        self.last = (self.start + READ / 16).min(AHEAD + READ);
+        let rest = rest.to_vec();
+        let whole = std::mem::replace(&mut self.buffer, rest);
+        self.start = 0;
+        Bytes::from(whole).slice(start..end)
+    }
+
+    fn skip(&mut self, count: usize) {
         self.offset += count as u64;
-        self.buffer.split_to(count)
+        self.start += count;
     }
 }

@@ -16,7 +16,9 @@ use super::Received;
 use crate::event::Piece;
 use crate::{Event, Violation};
 
-pub(super) use write::{event as write_event, message as write_message};
+pub(super) use write::{
+    event as write_event, message as write_message, message_sharing as write_message_sharing,
+};
 
 /// Reads one `CloudEvent`.
 pub(super) fn read_event(bytes: &Bytes) -> Result<Event, Violation> {

@@ -100,6 +100,25 @@ impl MessageDecoder {
         }
     }
 
+    /// Where the next bytes of the stream may be read to, instead of pushing them: what is appended
+    /// here is not copied once more, and becomes the data of a large event as it is. There is room
+    /// for as much as should be read at once.
+    ///
+    /// ```
+    /// # use libfaas::{Encoding, Limits, MessageDecoder};
+    /// let mut decoder = MessageDecoder::new(Encoding::Json, Limits::default());
+    /// let mut stdin = &b"{\"call\":0,\"hello\":{\"fsi\":\"1.0\"}}\n"[..];
+    /// std::io::Read::read_to_end(&mut stdin, decoder.buffer())?;
+    /// assert!(decoder.next()?.unwrap().message.hello.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        if matches!(self.state, State::Broken(_)) {
+            self.frames.abandon();
+        }
+        self.frames.room()
+    }
+
     /// Says that the stream has ended. [`next`](Self::next) then gives what is left, and a violation
     /// where the stream was cut inside a message; None from then on is a clean end.
     pub fn finish(&mut self) {
@@ -133,7 +152,6 @@ impl MessageDecoder {
     }
 
     /// Bytes that have come and are in no message yet.
-    #[cfg(feature = "host")]
     pub(crate) fn pending(&self) -> usize {
         self.frames.pending().1.len()
     }

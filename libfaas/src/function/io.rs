@@ -1,8 +1,9 @@
 //! Reading and writing whole pieces on descriptors, also on ones that were left non-blocking.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
@@ -16,11 +17,34 @@ pub(crate) fn read(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
+/// The same, to behind what the buffer holds: at most what it has room for.
+pub(crate) fn append(fd: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    loop {
+        match rustix::io::read(fd, spare_capacity(buffer)) {
+            Ok(count) => return Ok(count),
+            Err(error) => recover(error, fd, PollFlags::IN)?,
+        }
+    }
+}
+
 /// Writes all bytes, in one system call where the descriptor takes them.
 pub(crate) fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {
             Ok(count) => bytes = &bytes[count..],
+            Err(error) => recover(error, fd, PollFlags::OUT)?,
+        }
+    }
+    Ok(())
+}
+
+/// The same of bytes that lie in several places.
+pub(crate) fn write_all_vectored(fd: &OwnedFd, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    // Without this the empty ones at the end would be written for ever.
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        match rustix::io::writev(fd, slices) {
+            Ok(count) => IoSlice::advance_slices(&mut slices, count),
             Err(error) => recover(error, fd, PollFlags::OUT)?,
         }
     }

@@ -224,9 +224,9 @@ impl Function {
     ) -> ExitCode {
         let at_exit = self.at_exit.take();
         let vars = std::env::vars_os().collect();
-        let wakes = stream::Wake::pair_on_sigterm;
+        let wake = stream::Wake::of_a_process;
         let exit = match guard::move_streams() {
-            Ok(streams) => self.start(vars, streams, wakes, Arc::new(handler)),
+            Ok(streams) => self.start(vars, streams, wake, Arc::new(handler)),
             Err(error) => Exit::broken("moving stdin and stdout out of the handler's way", error),
         };
         if let Some(at_exit) = at_exit {
@@ -264,14 +264,19 @@ impl Function {
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        self.start(vars, streams, stream::Wake::pair, Arc::new(handler))
+        self.start(
+            vars,
+            streams,
+            stream::Wake::within_a_process,
+            Arc::new(handler),
+        )
     }
 
     fn start(
         self,
         vars: Vec<(OsString, OsString)>,
         streams: Streams,
-        wakes: impl FnOnce() -> std::io::Result<[stream::Wake; 2]>,
+        wake: impl FnOnce() -> std::io::Result<(stream::Wake, Option<stream::Wake>)>,
         handler: Handler,
     ) -> Exit {
         let environment =
@@ -316,7 +321,7 @@ impl Function {
                     .producer
                     .unwrap_or_else(|| concat!("libfaas/", env!("CARGO_PKG_VERSION")).to_owned()),
             };
-            return stream::serve(&environment, settings, streams, wakes, init, handler);
+            return stream::serve(&environment, settings, streams, wake, init, handler);
         }
         if let Err(status) = init() {
             return Exit::Failed(status);

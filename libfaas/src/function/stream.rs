@@ -1,9 +1,13 @@
 //! Stream mode: many calls over one pair of streams.
 //!
-//! Threads take turns. One of them reads; when what it has read starts a call, it leaves the
-//! reading to another one and runs the handler itself. So no call changes threads before its
-//! handler starts, and reading never waits for a handler, or but for a moment: there is one thread
-//! more than calls may run at once.
+//! Threads take turns. One of them reads, blocking; when what it has read starts a call, it runs the
+//! handler itself, and another one reads on unless the handler is quick. So no call changes threads
+//! before its handler starts, and reading never waits for a handler, or but for a moment: there is
+//! one thread more than calls may run at once. A call of a quick handler is one `read` and one
+//! `write`; calls that were read together are answered together.
+//!
+//! `main` waits beside them for what a blocking read does not see: SIGTERM, and an output that
+//! nobody reads any more.
 
 mod output;
 mod port;
@@ -13,7 +17,7 @@ mod wake;
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -46,19 +50,19 @@ pub(super) fn serve(
     environment: &Environment,
     settings: Settings,
     streams: Streams,
-    wakes: impl FnOnce() -> io::Result<[Wake; 2]>,
+    wake: impl FnOnce() -> io::Result<(Wake, Option<Wake>)>,
     init: impl FnOnce() -> Result<Details, Status>,
     handler: Handler,
 ) -> Exit {
     let init = init();
     // Until here SIGTERM ends the process as it always does.
-    let [wake, over] = match wakes() {
+    let (over, interrupt) = match wake() {
         Ok(wakes) => wakes,
         Err(error) => return Exit::broken("preparing for SIGTERM", error),
     };
     let mut reader = Reader::new(streams.input, environment);
     let output = Output::new(streams.output);
-    let greeting = match reader.hello(&output, &wake) {
+    let greeting = match reader.hello(&output, &over) {
         Ok(first) => hello::answer(first.as_ref(), init, &settings.producer),
         Err(exit) => return exit,
     };
@@ -81,19 +85,25 @@ pub(super) fn serve(
             paused: false,
             exit: None,
         }),
-        seat: Seat::new(reader, settings.concurrency),
+        seat: Seat::new(reader),
         output,
-        wake,
+        resumed: Condvar::new(),
+        interrupt,
         over,
         settings,
         handler,
     });
     shared.add_thread(&mut shared.state());
-    shared.over.wait(None);
-    if shared.over.is_terminated() && shared.state().exit.is_none() {
-        // Whoever reads ends the calls, unless it is stuck in writing what nobody takes.
+    if shared.over.wait_or_closed(shared.output.as_fd()) {
+        shared.exit(Exit::BrokenPipe);
+    } else if shared.over.is_terminated() && shared.state().exit.is_none() {
         shared.over.clear();
-        shared.over.wait(Some(TERMINATION));
+        // On a thread that may get stuck in writing what nobody takes.
+        let ending = Arc::clone(&shared);
+        let ended = thread::Builder::new().spawn(move || ending.terminate());
+        if ended.is_ok() {
+            shared.over.wait(TERMINATION);
+        }
     }
     let exit = shared.state().exit.clone();
     exit.unwrap_or(Exit::Done)
@@ -107,8 +117,10 @@ struct Shared {
     seat: Seat,
     output: Output,
     state: Mutex<State>,
-    /// For whoever reads.
-    wake: Wake,
+    /// For whoever reads, where that is paused.
+    resumed: Condvar,
+    /// For whoever reads, where the process does not end with the function.
+    interrupt: Option<Wake>,
     /// For `main`: the process may end, or is told to.
     over: Wake,
     settings: Settings,
@@ -117,7 +129,7 @@ struct Shared {
 
 struct State {
     session: Session,
-    /// Of the calls whose handlers run.
+    /// Of the calls whose handlers wait, or have waited.
     signals: HashMap<u64, Arc<Signal>>,
     /// Threads that wait for their turn to read.
     idle: usize,
@@ -138,32 +150,49 @@ impl Shared {
     }
 
     /// The next call to run; `returns` from the one before.
-    fn next_job(self: &Arc<Self>, returns: bool) -> Option<Job> {
-        {
-            let mut state = self.state();
-            if let Some(job) = state.session.start_next() {
-                return Some(job);
-            }
-            state.idle += 1;
-        }
-        let mut reader = self.seat.take(returns);
-        self.state().idle -= 1;
-        match reader.lead(self) {
-            Turn::Run(job) => {
+    fn next_job(self: &Arc<Self>, mut returns: bool) -> Option<Job> {
+        loop {
+            {
                 let mut state = self.state();
-                // Reading goes on while the handler runs.
-                if state.idle == 0 && state.threads <= self.settings.concurrency {
-                    self.add_thread(&mut state);
+                if let Some(job) = state.session.start_next() {
+                    return Some(job);
                 }
-                drop(state);
-                reader.run_handler();
-                Some(job)
+                state.idle += 1;
             }
-            Turn::Exit(exit) => {
-                drop(reader);
-                self.exit(exit);
-                None
+            let mut reader = self.seat.take(returns);
+            self.state().idle -= 1;
+            match reader.lead(self) {
+                Turn::Run(job) => {
+                    let mut state = self.state();
+                    // Reading goes on while the handler runs.
+                    if state.idle == 0 && state.threads <= self.settings.concurrency {
+                        self.add_thread(&mut state);
+                    }
+                    drop(state);
+                    reader.leave();
+                    return Some(job);
+                }
+                Turn::Flush => {
+                    // Reading goes on while nobody takes it.
+                    reader.leave();
+                    self.flush();
+                    returns = true;
+                }
+                Turn::Exit(exit) => {
+                    drop(reader);
+                    if self.output.wants_flush() {
+                        self.flush();
+                    }
+                    self.exit(exit);
+                    return None;
+                }
             }
+        }
+    }
+
+    fn flush(&self) {
+        if let Err(error) = self.output.flush() {
+            self.exit(Exit::broken("writing to stdout", error));
         }
     }
 
@@ -185,20 +214,20 @@ impl Shared {
             call: number,
             context,
         } = job;
-        let signal = Arc::new(Signal::default());
-        self.state().signals.insert(number, Arc::clone(&signal));
-        let port = StreamPort::new(Arc::clone(self), number, signal);
+        let port = StreamPort::new(Arc::clone(self), number);
         let call = Call::new(
             Box::new(port),
             context,
             Some(number),
             self.settings.max_event_bytes,
         );
-        let result = call.run(&self.handler);
+        let result = self.seat.time(|| call.run(&self.handler));
         let mut output = self.output.lock();
         let (end, paused) = {
             let mut state = self.state();
-            state.signals.remove(&number);
+            if !state.signals.is_empty() {
+                state.signals.remove(&number);
+            }
             (state.session.finish(number, result), state.paused)
         };
         if let Some(end) = end
@@ -208,8 +237,19 @@ impl Shared {
         }
         drop(output);
         if paused {
-            self.wake.wake();
+            self.resumed.notify_all();
         }
+    }
+
+    /// SIGTERM: ends all calls, and then the process.
+    fn terminate(&self) {
+        let mut effects = Vec::new();
+        let mut output = self.output.lock();
+        self.state().session.terminate(&mut effects);
+        self.apply(&mut effects, Some(&mut output));
+        drop(output);
+        self.flush();
+        self.exit(Exit::Done);
     }
 
     /// Does what a change of the session asks for. `output` is locked before the change, where it
@@ -247,7 +287,8 @@ impl Shared {
         // Handlers that still run learn it too; nothing that they give is written any more.
         state.session.terminate(&mut Vec::new());
         state.signals.values().for_each(|signal| signal.notify());
-        self.wake.wake();
+        self.resumed.notify_all();
+        self.interrupt.iter().for_each(Wake::wake);
         self.over.wake();
     }
 

@@ -5,6 +5,7 @@
 
 mod call;
 mod death;
+mod outgoing;
 mod receive;
 mod send;
 #[cfg(test)]
@@ -13,14 +14,14 @@ mod timers;
 mod utf8;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use super::Part;
-use crate::{
-    Code, Context, Encoding, Hello, Limits, Message, MessageDecoder, Status, encode_message,
-};
+use crate::{Code, Context, Encoding, Hello, Limits, Message, MessageDecoder, Status};
 
 use call::{Call, Input};
+use outgoing::Outgoing;
 use timers::{Timer, Timers};
 
 /// How an instance is talked to; see [`Revision::session`](super::Revision::session).
@@ -100,9 +101,7 @@ pub enum Notice {
 pub struct Session {
     options: Options,
     decoder: MessageDecoder,
-    outgoing: Vec<u8>,
-    /// Bytes of `outgoing` that are written.
-    written: usize,
+    outgoing: Outgoing,
     notices: VecDeque<Notice>,
     /// The calls that are open on the wire; some of them have ended for their caller.
     calls: BTreeMap<u64, Call>,
@@ -150,15 +149,14 @@ impl Session {
             ..Message::default()
         };
         hello.cut_to(&limits);
-        let mut outgoing = Vec::new();
-        encode_message(&hello, options.encoding, &mut outgoing);
+        let mut outgoing = Outgoing::default();
+        outgoing.push(&hello, options.encoding, usize::MAX);
         let mut timers = Timers::new(now);
         timers.set(None, Some(now + options.init), Timer::Init);
         Session {
             decoder: MessageDecoder::new(options.encoding, limits),
             options,
             outgoing,
-            written: 0,
             notices: VecDeque::new(),
             calls: BTreeMap::new(),
             live: 0,
@@ -231,32 +229,36 @@ impl Session {
 
     /// Whether stdin is to be closed: the session is, and nothing is left to be written.
     pub fn stdin_done(&self) -> bool {
-        self.closed && self.outgoing().is_empty()
+        self.closed && self.unwritten() == 0
     }
 
-    /// What is to be written to stdin.
+    /// What is to be written to stdin next; empty when there is nothing. More may follow once it is
+    /// written: large data lies in a place of its own.
     pub fn outgoing(&self) -> &[u8] {
-        &self.outgoing[self.written..]
+        self.outgoing.first()
+    }
+
+    /// The same for a vectored write, as far as there are slices for it: how many of them have been
+    /// given bytes. Three are enough for one message.
+    pub fn outgoing_slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.outgoing.slices(slices)
+    }
+
+    /// How many bytes are to be written to stdin.
+    pub fn unwritten(&self) -> usize {
+        self.outgoing.len()
     }
 
     /// So many bytes of [`outgoing`](Self::outgoing) have been written.
     pub fn wrote(&mut self, count: usize) {
-        /// What an idle instance may keep for its next message.
-        const KEPT: usize = 16 << 10;
-        self.written = (self.written + count).min(self.outgoing.len());
-        if self.written == self.outgoing.len() {
-            self.written = 0;
-            self.outgoing.clear();
-            self.outgoing.shrink_to(KEPT);
-        }
+        self.outgoing.wrote(count);
     }
 
     /// Stdin can't be written any more (EPIPE). Calls that the function has may still end; no
     /// further one is opened.
     pub fn write_end(&mut self) {
         self.deaf = true;
-        self.outgoing = Vec::new();
-        self.written = 0;
+        self.outgoing = Outgoing::default();
     }
 
     /// When [`tick`](Self::tick) is next due, for a timer that all instances may share. None: not

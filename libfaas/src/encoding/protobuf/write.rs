@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use crate::{AttributeValue, Cancel, Context, Data, Event, Hello, Message, Status};
 
 /// Appends a `CloudEvent`, delimited by its length if asked for.
@@ -17,6 +19,21 @@ pub(in crate::encoding) fn message(message: &Message, out: &mut Vec<u8>) {
 /// An entry of the map `attributes`.
 pub(super) fn write_attribute(name: &str, value: &AttributeValue, out: &mut Vec<u8>) {
     out.nested(5, &Attribute(name, value));
+}
+
+/// The same, but for large data: it is left out, and comes back with the place that it belongs to.
+pub(in crate::encoding) fn message_sharing(
+    message: &Message,
+    out: &mut Vec<u8>,
+) -> Option<(usize, Bytes)> {
+    let length = Count::of(message);
+    if length < SHARED {
+        out.reserve(length + varint_length(u64::MAX));
+    }
+    out.varint(length as u64);
+    let mut sharing = Sharing { out, shared: None };
+    message.write(&mut sharing);
+    sharing.shared
 }
 
 fn document(part: &impl Part, delimited: bool, out: &mut Vec<u8>) {
@@ -52,6 +69,11 @@ trait Sink: Sized {
         self.varint(u64::from(field << 3 | 2));
         self.varint(bytes.len() as u64);
         self.put(bytes);
+    }
+
+    /// Data that may be large.
+    fn data(&mut self, field: u32, bytes: &Bytes) {
+        self.bytes(field, bytes);
     }
 
     /// Empty text is an absent field.
@@ -90,6 +112,39 @@ impl Sink for Vec<u8> {
     fn delimited(&mut self, part: &impl Part) {
         self.varint(Count::of(part) as u64);
         part.write(self);
+    }
+}
+
+/// A buffer, and what is large beside it.
+struct Sharing<'a> {
+    out: &'a mut Vec<u8>,
+    shared: Option<(usize, Bytes)>,
+}
+
+/// From here on a second slice in a vectored write costs less than a copy.
+const SHARED: usize = 16 << 10;
+
+impl Sink for Sharing<'_> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.out.put(bytes);
+    }
+
+    fn varint(&mut self, number: u64) {
+        self.out.varint(number);
+    }
+
+    fn delimited(&mut self, part: &impl Part) {
+        self.varint(Count::of(part) as u64);
+        part.write(self);
+    }
+
+    fn data(&mut self, field: u32, bytes: &Bytes) {
+        if bytes.len() < SHARED || self.shared.is_some() {
+            return self.bytes(field, bytes);
+        }
+        self.varint(u64::from(field << 3 | 2));
+        self.varint(bytes.len() as u64);
+        self.shared = Some((self.out.len(), bytes.clone()));
     }
 }
 
@@ -137,7 +192,7 @@ impl Part for Message {
             out.nested(3, event);
         }
         if let Some(chunk) = &self.chunk {
-            out.bytes(4, chunk);
+            out.data(4, chunk);
         }
         if self.more {
             out.number(5, 1);
@@ -165,7 +220,7 @@ impl Part for Event {
         }
         match self.data() {
             None => {}
-            Some(Data::Binary(bytes)) => out.bytes(6, bytes),
+            Some(Data::Binary(bytes)) => out.data(6, bytes),
             Some(Data::Text(text)) => out.bytes(7, text.as_bytes()),
             Some(Data::Json(json)) => {
                 if self.datacontenttype().is_none() {

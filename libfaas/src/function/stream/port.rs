@@ -8,8 +8,8 @@ use super::super::call::Port;
 use super::super::pieces::{Piece, is_json, split};
 use super::super::session::{Item, Taken};
 use super::{Exit, Shared, State};
-use crate::encoding::framing;
-use crate::{Code, Event, Message, Status, encode_message};
+use crate::encoding::Encoded;
+use crate::{Code, Event, Message, Status};
 
 /// Data in one message, where an event is written in pieces.
 const PIECE: usize = 256 << 10;
@@ -19,7 +19,6 @@ const ENVELOPE: usize = 512;
 pub(super) struct StreamPort {
     shared: Arc<Shared>,
     call: u64,
-    signal: Arc<Signal>,
 }
 
 /// Tells the handler of a call that there is something new to see.
@@ -39,12 +38,13 @@ impl Signal {
 }
 
 impl StreamPort {
-    pub(super) fn new(shared: Arc<Shared>, call: u64, signal: Arc<Signal>) -> Self {
-        StreamPort {
-            shared,
-            call,
-            signal,
-        }
+    pub(super) fn new(shared: Arc<Shared>, call: u64) -> Self {
+        StreamPort { shared, call }
+    }
+
+    /// What tells of changes from now on. Few handlers wait, so nothing is made ready for them.
+    fn signal(&self, state: &mut State) -> Arc<Signal> {
+        Arc::clone(state.signals.entry(self.call).or_default())
     }
 
     /// Waits until `look` finds something.
@@ -57,12 +57,12 @@ impl StreamPort {
         // What is waited for has to be read by somebody.
         self.shared.seat.free();
         state = self.shared.state();
+        let signal = self.signal(&mut state);
         loop {
             match look(&mut state) {
                 Some(found) => return found,
                 None => {
-                    state = self
-                        .signal
+                    state = signal
                         .changed
                         .wait(state)
                         .unwrap_or_else(PoisonError::into_inner)
@@ -81,7 +81,7 @@ impl StreamPort {
 
     fn taken(&self, (item, resume): (Item, bool)) -> Result<Option<Piece>, Status> {
         if resume {
-            self.shared.wake.wake();
+            self.shared.resumed.notify_all();
         }
         match item {
             Item::Event { event, more } => Ok(Some(Piece::Event { event, more })),
@@ -100,9 +100,8 @@ impl StreamPort {
         message.call = self.call;
         message.context = stamp.context;
         message.end = (last && stamp.input_done).then(Status::ok);
-        let mut bytes = Vec::new();
-        encode_message(message, settings.encoding, &mut bytes);
-        if bytes.len() - framing(&bytes, settings.encoding) > settings.max_message_bytes {
+        let encoded = Encoded::new(message, settings.encoding);
+        if encoded.counted() > settings.max_message_bytes {
             return Ok(false);
         }
         let mut output = output.lock();
@@ -110,7 +109,8 @@ impl StreamPort {
             .state()
             .session
             .commit(self.call, message.end.is_some())?;
-        output.write_bytes(&bytes).map_err(|error| {
+        let written = output.write_encoded(&encoded, message.end.is_some());
+        written.map_err(|error| {
             self.shared.exit(Exit::broken("writing to stdout", error));
             Status::new(Code::Unavailable, "stdout is closed")
         })?;
@@ -261,10 +261,11 @@ impl Port for StreamPort {
 
     #[cfg(feature = "async")]
     fn stop(&self) -> Option<super::super::future::Stop> {
+        let signal = self.signal(&mut self.shared.state());
         let (shared, call) = (Arc::clone(&self.shared), self.call);
         let look = move || shared.state().session.stopped(call);
         Some(super::super::future::Stop::new(
-            Arc::clone(&self.signal.future),
+            Arc::clone(&signal.future),
             look,
         ))
     }

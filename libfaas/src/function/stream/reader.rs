@@ -1,25 +1,24 @@
 //! The one who reads: waits, decodes, and keeps the session's state.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::PoisonError;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::super::exit::Exit;
-use super::super::io::read;
-use super::super::session::Job;
+use super::super::io::append;
+use super::super::session::{Effect, Job};
 use super::Shared;
 use super::output::Output;
-use super::wake::Wake;
+use super::wake::{CLOSED, Wake};
 use crate::{Environment, Hello, MessageDecoder, Received};
-
-/// Bytes asked for in one read: what a pipe holds on Linux.
-const READ: usize = 64 << 10;
 
 pub(super) struct Reader {
     input: OwnedFd,
     decoder: MessageDecoder,
-    buffer: Vec<u8>,
+    /// Kept for its memory.
+    effects: Vec<Effect>,
     at_eof: bool,
     /// How the process ends once its calls have, when the input has ended.
     ended: Option<Exit>,
@@ -28,12 +27,14 @@ pub(super) struct Reader {
 /// How a turn at reading ends.
 pub(super) enum Turn {
     Run(Job),
+    /// What is kept of the output is to be written before one waits.
+    Flush,
     Exit(Exit),
 }
 
+/// What may happen before the input's hello.
 enum Event {
     Readable,
-    Woken,
     Terminated,
     OutputClosed,
 }
@@ -44,7 +45,7 @@ impl Reader {
         Reader {
             input,
             decoder,
-            buffer: vec![0; READ],
+            effects: Vec::new(),
             at_eof: false,
             ended: None,
         }
@@ -59,9 +60,8 @@ impl Reader {
                 Ok(None) => {}
                 Err(violation) => return Err(Exit::malformed(&violation)),
             }
-            match self.wait(true, output, wake)? {
+            match self.wait(output, wake)? {
                 Event::Readable => self.fill()?,
-                Event::Woken => wake.clear(),
                 Event::Terminated => return Ok(None),
                 Event::OutputClosed => return Err(Exit::BrokenPipe),
             }
@@ -74,51 +74,58 @@ impl Reader {
     }
 
     fn try_lead(&mut self, shared: &Shared) -> Result<Turn, Exit> {
-        let mut effects = Vec::new();
         loop {
-            let reading = {
-                let mut state = shared.state();
-                if let Some(exit) = &state.exit {
-                    return Err(exit.clone());
-                }
-                if let Some(job) = state.session.start_next() {
-                    return Ok(Turn::Run(job));
-                }
-                if let (Some(exit), true) = (&self.ended, state.session.is_idle()) {
-                    return Err(exit.clone());
-                }
-                let reading = self.ended.is_none() && state.session.may_read();
-                state.paused = !reading;
-                reading
-            };
-            if reading && self.step(shared, &mut effects)? {
-                continue;
+            let mut state = shared.state();
+            if let Some(exit) = &state.exit {
+                return Err(exit.clone());
             }
-            match self.wait(reading, &shared.output, &shared.wake)? {
-                Event::Readable => self.fill()?,
-                Event::Woken => shared.wake.clear(),
-                Event::OutputClosed => return Err(Exit::BrokenPipe),
-                Event::Terminated => {
-                    let mut output = shared.output.lock();
-                    shared.state().session.terminate(&mut effects);
-                    shared.apply(&mut effects, Some(&mut output));
-                    return Err(Exit::Done);
+            if let Some(job) = state.session.start_next() {
+                // Whoever comes after this call is in time to write its end too.
+                shared.output.expect_more(self.decoder.pending() > 0);
+                return Ok(Turn::Run(job));
+            }
+            if let (Some(exit), true) = (&self.ended, state.session.is_idle()) {
+                let exit = exit.clone();
+                drop(state);
+                // The last handler may not have written yet what it is to write.
+                drop(shared.output.lock());
+                return Err(exit);
+            }
+            let reading = self.ended.is_none() && state.session.may_read();
+            if reading {
+                drop(state);
+                if self.step(shared)? {
+                    continue;
                 }
+                if shared.output.wants_flush() {
+                    return Ok(Turn::Flush);
+                }
+                match &shared.interrupt {
+                    // There is an exit to be seen.
+                    Some(interrupt) if interrupt.wait_or_readable(self.input.as_fd()) => {}
+                    _ => self.fill()?,
+                }
+            } else if shared.output.wants_flush() {
+                return Ok(Turn::Flush);
+            } else {
+                state.paused = true;
+                let resumed = shared.resumed.wait(state);
+                resumed.unwrap_or_else(PoisonError::into_inner).paused = false;
             }
         }
     }
 
     /// Applies the next message that was read, if there is one.
-    fn step(&mut self, shared: &Shared, effects: &mut Vec<super::Effect>) -> Result<bool, Exit> {
+    fn step(&mut self, shared: &Shared) -> Result<bool, Exit> {
         let received = match self.decoder.next() {
             Ok(Some(received)) => received,
             Ok(None) if self.at_eof => {
-                self.drain(shared, effects, Exit::Done);
+                self.drain(shared, Exit::Done);
                 return Ok(true);
             }
             Ok(None) => return Ok(false),
             Err(violation) if violation.is_cut() => {
-                self.drain(shared, effects, Exit::malformed(&violation));
+                self.drain(shared, Exit::malformed(&violation));
                 return Ok(true);
             }
             Err(violation) => return Err(Exit::malformed(&violation)),
@@ -129,6 +136,7 @@ impl Reader {
         } = received;
         let invalid = invalid_event.map(|violation| violation.to_string());
         let mut output = message.cancel.is_some().then(|| shared.output.lock());
+        let effects = &mut self.effects;
         let applied = shared.state().session.receive(message, invalid, effects);
         applied.map_err(|malformed| Exit::malformed(&malformed))?;
         shared.apply(effects, output.as_mut());
@@ -136,50 +144,43 @@ impl Reader {
     }
 
     /// The input has ended: what can be finished is.
-    fn drain(&mut self, shared: &Shared, effects: &mut Vec<super::Effect>, exit: Exit) {
+    fn drain(&mut self, shared: &Shared, exit: Exit) {
         self.ended = Some(exit);
-        shared.state().session.end_of_input(effects);
-        shared.apply(effects, None);
+        shared.state().session.end_of_input(&mut self.effects);
+        shared.apply(&mut self.effects, None);
     }
 
-    /// Reads what there is. At the end of the input the decoder is told so.
+    /// Reads what there is, and waits for something. At the end of the input the decoder is told so.
     fn fill(&mut self) -> Result<(), Exit> {
-        match read(&self.input, &mut self.buffer) {
+        match append(&self.input, self.decoder.buffer()) {
             Ok(0) => {
                 self.decoder.finish();
                 self.at_eof = true;
             }
-            Ok(count) => self.decoder.push(&self.buffer[..count]),
+            Ok(_) => {}
             Err(error) => return Err(Exit::broken("reading stdin", error)),
         }
         Ok(())
     }
 
-    fn wait(&self, reading: bool, output: &Output, wake: &Wake) -> Result<Event, Exit> {
+    /// Before the hello nobody else sees to signals and to the output.
+    fn wait(&self, output: &Output, wake: &Wake) -> Result<Event, Exit> {
         // A closed output is reported whatever one waits for.
-        let input = if reading {
-            PollFlags::IN
-        } else {
-            PollFlags::empty()
-        };
         let mut fds = [
             PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(output.as_fd(), PollFlags::empty()),
-            PollFd::new(&self.input, input),
+            PollFd::new(&self.input, PollFlags::IN),
         ];
-        let polled = if reading { &mut fds[..] } else { &mut fds[..2] };
         loop {
-            match poll(polled, None) {
+            match poll(&mut fds, None) {
                 Ok(_) => break,
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(Exit::broken("waiting for stdin", error.into())),
             }
         }
-        let closed = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
         Ok(match () {
             () if wake.is_terminated() => Event::Terminated,
-            () if polled[1].revents().intersects(closed) => Event::OutputClosed,
-            () if polled[0].revents().contains(PollFlags::IN) => Event::Woken,
+            () if fds[1].revents().intersects(CLOSED) => Event::OutputClosed,
             () => Event::Readable,
         })
     }

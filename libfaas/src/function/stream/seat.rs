@@ -1,21 +1,22 @@
 //! The place of the one who reads: who takes it reads, until a call starts that it runs itself.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::reader::Reader;
 
 /// Where the reader is while nobody reads.
 ///
-/// Waking another thread to read while a handler runs costs more than a short handler. So where
-/// only one handler runs at a time the place is kept for who left it: others look after a while
-/// whether it is still empty, and take it then.
+/// Waking another thread to read while a handler runs costs more than a short handler. So the place
+/// is kept for who left it: one other thread looks after a while whether it is still empty, and
+/// takes it then. From there on it is kept for nobody, until handlers have been quick for a while.
 pub(super) struct Seat {
     state: Mutex<State>,
     freed: Condvar,
-    /// Whether the place is kept for who left it.
-    keep: bool,
+    /// Whether handlers take their time, so that the place is kept for nobody.
+    slow: AtomicBool,
 }
 
 struct State {
@@ -23,8 +24,12 @@ struct State {
     kept: bool,
     /// How often it was left.
     turns: u64,
-    /// Threads that don't look again by themselves.
+    /// Whether somebody looks again by himself.
+    watched: bool,
+    /// Threads that don't.
     parked: usize,
+    /// How many handlers in a row were quick, while the place is kept for nobody.
+    quick: u32,
 }
 
 /// The reader, in use. Dropped, it is free for anybody.
@@ -37,19 +42,41 @@ pub(super) struct Taken<'a> {
 const LOOK: Duration = Duration::from_millis(1);
 /// How often one looks in vain before one waits to be woken.
 const LOOKS: u32 = 20;
+/// Handlers this fast are better run by who reads.
+const QUICK: Duration = Duration::from_micros(50);
+/// So many in a row are no accident.
+const IN_A_ROW: u32 = 16;
 
 impl Seat {
-    pub(super) fn new(reader: Reader, concurrency: usize) -> Self {
+    pub(super) fn new(reader: Reader) -> Self {
         Seat {
             state: Mutex::new(State {
                 reader: Some(reader),
                 kept: false,
                 turns: 0,
+                watched: false,
                 parked: 0,
+                quick: 0,
             }),
             freed: Condvar::new(),
-            keep: concurrency == 1,
+            slow: AtomicBool::new(false),
         }
+    }
+
+    /// Runs a handler, and learns how long it takes where that may change something.
+    pub(super) fn time<T>(&self, run: impl FnOnce() -> T) -> T {
+        if !self.slow.load(Ordering::Relaxed) {
+            return run();
+        }
+        let begun = Instant::now();
+        let result = run();
+        let quick = begun.elapsed() < QUICK;
+        let mut state = self.state();
+        state.quick = if quick { state.quick + 1 } else { 0 };
+        if state.quick >= IN_A_ROW {
+            self.slow.store(false, Ordering::Relaxed);
+        }
+        result
     }
 
     /// Waits for the place. Who has just run a handler takes it at once if it is empty.
@@ -58,25 +85,27 @@ impl Seat {
         let (mut entitled, mut seen, mut looks) = (returns, None, 0);
         loop {
             // Still empty since the look before: its handler takes its time.
-            let left = !state.kept || seen == Some(state.turns);
-            if (entitled || left)
+            let left = seen == Some(state.turns);
+            if (entitled || left || !state.kept)
                 && let Some(reader) = state.reader.take()
             {
+                if state.kept && left {
+                    self.slow.store(true, Ordering::Relaxed);
+                    state.quick = 0;
+                }
                 return Taken {
                     seat: self,
                     reader: Some(reader),
                 };
             }
             entitled = false;
-            looks = if seen == Some(state.turns) {
-                looks + 1
-            } else {
-                0
-            };
+            looks = if left { looks + 1 } else { 0 };
             seen = Some(state.turns);
-            if self.keep && looks < LOOKS {
+            if !state.watched && looks < LOOKS && !self.slow.load(Ordering::Relaxed) {
+                state.watched = true;
                 let waited = self.freed.wait_timeout(state, LOOK);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                state.watched = false;
             } else {
                 state.parked += 1;
                 state = self
@@ -103,7 +132,7 @@ impl Seat {
         state.reader = Some(reader);
         state.kept = kept;
         state.turns += 1;
-        if !kept || state.parked > 0 {
+        if !kept || (!state.watched && state.parked > 0) {
             self.freed.notify_one();
         }
     }
@@ -115,10 +144,11 @@ impl Seat {
 }
 
 impl Taken<'_> {
-    /// Leaves the place to run a handler, and to come back after it.
-    pub(super) fn run_handler(mut self) {
+    /// Leaves the place, to run a handler or to write, and to come back after it.
+    pub(super) fn leave(mut self) {
         if let Some(reader) = self.reader.take() {
-            self.seat.leave(reader, self.seat.keep);
+            self.seat
+                .leave(reader, !self.seat.slow.load(Ordering::Relaxed));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Wakes threads that wait for a descriptor: for SIGTERM, and for what other threads did.
+//! Wakes the thread that waits for the end: for SIGTERM, and for what other threads did.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,6 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use signal_hook::consts::SIGTERM;
 
+/// How poll tells that a pipe has lost its other end.
+pub(super) const CLOSED: PollFlags = PollFlags::ERR.union(PollFlags::HUP).union(PollFlags::NVAL);
+
 /// A pipe to be polled, and whether SIGTERM has come.
 pub(crate) struct Wake {
     readable: OwnedFd,
@@ -18,32 +21,30 @@ pub(crate) struct Wake {
 }
 
 impl Wake {
-    /// Two that no signal reaches.
-    pub(crate) fn pair() -> io::Result<[Self; 2]> {
-        let terminated = Arc::default();
-        Ok([Wake::new(&terminated)?, Wake::new(&terminated)?])
+    /// For `main`, and for who reads: where the process goes on after the function has ended, reading
+    /// has to end too.
+    pub(crate) fn within_a_process() -> io::Result<(Self, Option<Self>)> {
+        Ok((Wake::new()?, Some(Wake::new()?)))
     }
 
-    /// Two that SIGTERM reaches, instead of ending the process.
-    pub(crate) fn pair_on_sigterm() -> io::Result<[Self; 2]> {
-        let wakes = Wake::pair()?;
-        // In this order: who is woken finds the flag set.
-        signal_hook::flag::register(SIGTERM, Arc::clone(&wakes[0].terminated))?;
-        for wake in &wakes {
-            signal_hook::low_level::pipe::register(SIGTERM, wake.writable.try_clone()?)?;
-        }
-        Ok(wakes)
-    }
-
-    fn new(terminated: &Arc<AtomicBool>) -> io::Result<Self> {
+    fn new() -> io::Result<Self> {
         let (readable, writable) = io::pipe()?;
         ioctl_fionbio(&readable, true)?;
         ioctl_fionbio(&writable, true)?;
         Ok(Wake {
             readable: readable.into(),
             writable: writable.into(),
-            terminated: Arc::clone(terminated),
+            terminated: Arc::default(),
         })
+    }
+
+    /// For `main` alone, reached by SIGTERM instead of that ending the process. A read ends with it.
+    pub(crate) fn of_a_process() -> io::Result<(Self, Option<Self>)> {
+        let wake = Wake::new()?;
+        // In this order: who is woken finds the flag set.
+        signal_hook::flag::register(SIGTERM, Arc::clone(&wake.terminated))?;
+        signal_hook::low_level::pipe::register(SIGTERM, wake.writable.try_clone()?)?;
+        Ok((wake, None))
     }
 
     pub(super) fn wake(&self) {
@@ -58,9 +59,30 @@ impl Wake {
         }
     }
 
+    /// Waits to be woken, or for nobody to read an output any more: whether that happened.
+    pub(super) fn wait_or_closed(&self, output: BorrowedFd<'_>) -> bool {
+        // A closed output is reported whatever one waits for.
+        let mut fds = [
+            PollFd::new(&self.readable, PollFlags::IN),
+            PollFd::from_borrowed_fd(output, PollFlags::empty()),
+        ];
+        while poll(&mut fds, None) == Err(Errno::INTR) {}
+        fds[1].revents().intersects(CLOSED)
+    }
+
+    /// Waits to be woken, or for something to read: whether it was woken.
+    pub(super) fn wait_or_readable(&self, input: BorrowedFd<'_>) -> bool {
+        let mut fds = [
+            PollFd::new(&self.readable, PollFlags::IN),
+            PollFd::from_borrowed_fd(input, PollFlags::IN),
+        ];
+        while poll(&mut fds, None) == Err(Errno::INTR) {}
+        !fds[0].revents().is_empty()
+    }
+
     /// Waits to be woken, or until the time is up.
-    pub(super) fn wait(&self, most: Option<Duration>) {
-        let most = most.and_then(|most| Timespec::try_from(most).ok());
+    pub(super) fn wait(&self, most: Duration) {
+        let most = Timespec::try_from(most).ok();
         let mut fds = [PollFd::new(&self.readable, PollFlags::IN)];
         while poll(&mut fds, most.as_ref()) == Err(Errno::INTR) {}
     }

@@ -1,5 +1,6 @@
 //! One invocation in binary or structured mode, from its start to its result.
 
+use std::io::IoSlice;
 use std::time::Instant;
 
 use super::stream::broken;
@@ -37,7 +38,9 @@ fn try_run(
         }
         let ready = wires.wait(true, deadline).map_err(broken)?;
         if ready.stdin {
-            match wires.write(invocation.outgoing()) {
+            let outgoing = invocation.outgoing();
+            wires.widen_for(outgoing.len());
+            match wires.write(&[IoSlice::new(outgoing)]) {
                 Some(count) => invocation.wrote(count),
                 None => invocation.write_end(),
             }

@@ -1,12 +1,12 @@
 //! An instance in stream mode, driven by the thread that calls it.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::wires::{Read, Ready, Wires};
+use super::wires::{Appended, Ready, Wires};
 use crate::host::{Death, Exit, Notice, Part, Record, Revision, Session, Settings, Times, start};
 use crate::{Code, Context, Hello, Status};
 
@@ -66,7 +66,7 @@ impl Running {
     pub(super) fn send(&mut self, call: u64, part: Part) {
         self.session.send(call, part);
         self.write();
-        while !self.session.outgoing().is_empty() && self.killed.is_none() {
+        while self.session.unwritten() > 0 && self.killed.is_none() {
             self.turn(None);
         }
     }
@@ -96,7 +96,7 @@ impl Running {
     /// Waits for something to happen, at most until `until`, and sees to it.
     pub(super) fn turn(&mut self, until: Option<Instant>) {
         let due = [self.session.deadline(), until].into_iter().flatten().min();
-        let write = !self.session.outgoing().is_empty();
+        let write = self.session.unwritten() > 0;
         match self.wires.wait(write, due) {
             Ok(ready) => self.apply(ready),
             Err(error) => {
@@ -130,8 +130,12 @@ impl Running {
 
     /// Writes what stdin takes, and closes it when the session is and all is written.
     fn write(&mut self) {
-        if !self.session.outgoing().is_empty() {
-            match self.wires.write(self.session.outgoing()) {
+        self.wires.widen_for(self.session.unwritten());
+        while self.session.unwritten() > 0 {
+            let mut slices = [IoSlice::new(&[]); 8];
+            let used = self.session.outgoing_slices(&mut slices);
+            match self.wires.write(&slices[..used]) {
+                Some(0) => break,
                 Some(count) => self.session.wrote(count),
                 None => self.session.write_end(),
             }
@@ -143,10 +147,10 @@ impl Running {
 
     fn read(&mut self, now: Instant) {
         self.seen = now;
-        match self.wires.read() {
-            Read::Bytes(bytes) => self.session.read(bytes, now),
-            Read::End => self.session.read_end(now),
-            Read::Nothing => {}
+        match self.wires.append(self.session.buffer()) {
+            Appended::Bytes(_) => self.session.read(&[], now),
+            Appended::End => self.session.read_end(now),
+            Appended::Nothing => {}
         }
         // What it makes necessary is written at once: the cancel of a call that ended early.
         self.write();
@@ -157,12 +161,12 @@ impl Running {
         let held = self.wires.held();
         let mut read = 0;
         while read < held {
-            match self.wires.read() {
-                Read::Bytes(bytes) => {
-                    read += bytes.len() as u64;
-                    self.session.read(bytes, now);
+            match self.wires.append(self.session.buffer()) {
+                Appended::Bytes(count) => {
+                    read += count as u64;
+                    self.session.read(&[], now);
                 }
-                Read::End | Read::Nothing => break,
+                Appended::End | Appended::Nothing => break,
             }
         }
         if self.wires.all_ended() || !self.session.stdin_done() {

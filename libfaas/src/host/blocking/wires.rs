@@ -1,9 +1,10 @@
 //! The host's ends of an instance's streams, and its processes: all that is waited for.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
@@ -33,6 +34,13 @@ pub(super) enum Read<'a> {
     Bytes(&'a [u8]),
     End,
     /// Nothing is there now.
+    Nothing,
+}
+
+/// The same, of what was read to a buffer of the caller's.
+pub(super) enum Appended {
+    Bytes(usize),
+    End,
     Nothing,
 }
 
@@ -112,20 +120,27 @@ impl Wires {
         })
     }
 
-    /// Writes what stdin takes now: how much, or None if nobody reads it any more.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Option<usize> {
-        let stdin = self.stdin.as_ref()?;
-        if bytes.len() > READ && !self.wide {
+    /// Makes the pipes as wide as may be, once something larger than a pipe goes through them.
+    pub(super) fn widen_for(&mut self, bytes: usize) {
+        if bytes > READ && !self.wide {
             self.wide = true;
-            for pipe in [Some(stdin), self.stdout.as_ref()].into_iter().flatten() {
+            for pipe in [&self.stdin, &self.stdout].into_iter().flatten() {
                 widen(pipe);
             }
         }
-        let mut written = 0;
-        while written < bytes.len() {
-            match rustix::io::write(stdin, &bytes[written..]) {
-                Ok(count) => written += count,
-                Err(Errno::AGAIN) => break,
+    }
+
+    /// Writes what stdin takes now: how much, or None if nobody reads it any more.
+    pub(super) fn write(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        let stdin = self.stdin.as_ref()?;
+        loop {
+            let written = match slices {
+                [one] => rustix::io::write(stdin, one),
+                _ => rustix::io::writev(stdin, slices),
+            };
+            match written {
+                Ok(count) => return Some(count),
+                Err(Errno::AGAIN) => return Some(0),
                 Err(Errno::INTR) => {}
                 Err(_) => {
                     self.stdin = None;
@@ -133,7 +148,24 @@ impl Wires {
                 }
             }
         }
-        Some(written)
+    }
+
+    /// Appends what stdout has now to a buffer, as much as that has room for.
+    pub(super) fn append(&mut self, buffer: &mut Vec<u8>) -> Appended {
+        let Some(stdout) = &self.stdout else {
+            return Appended::Nothing;
+        };
+        loop {
+            match rustix::io::read(stdout, spare_capacity(buffer)) {
+                Ok(count @ 1..) => return Appended::Bytes(count),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Appended::Nothing,
+                Ok(_) | Err(_) => {
+                    self.stdout = None;
+                    return Appended::End;
+                }
+            }
+        }
     }
 
     pub(super) fn close_stdin(&mut self) {

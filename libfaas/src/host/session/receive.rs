@@ -16,6 +16,12 @@ type Malformed = String;
 type Invalid = String;
 
 impl Session {
+    /// Where what stdout has may be read to, instead of giving it to [`read`](Self::read): what is
+    /// appended here is not copied once more. Then `read` is called with no bytes.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        self.decoder.buffer()
+    }
+
     /// Takes what stdout had.
     pub fn read(&mut self, bytes: &[u8], now: Instant) {
         self.timers.at(now);

@@ -4,9 +4,8 @@ use bytes::Bytes;
 
 use super::call::{Input, Sent, data_bytes};
 use super::{Part, Session, Timer};
-use crate::encoding::framing;
 use crate::event::is_json;
-use crate::{Cancel, Code, Data, Event, Message, Status, encode_message};
+use crate::{Cancel, Code, Data, Event, Message, Status};
 
 /// Data in one message, where an event is written in pieces (`chunk-size`).
 const PIECE: usize = 256 << 10;
@@ -205,11 +204,8 @@ impl Session {
             ..Message::default()
         };
         message.cut_to(&crate::Limits::default());
-        let (start, encoding) = (self.outgoing.len(), self.options.encoding);
-        encode_message(&message, encoding, &mut self.outgoing);
-        let bytes = &self.outgoing[start..];
-        if bytes.len() - framing(bytes, encoding) > self.options.max_message_bytes {
-            self.outgoing.truncate(start);
+        let (encoding, most) = (self.options.encoding, self.options.max_message_bytes);
+        if !self.outgoing.push(&message, encoding, most) {
             state.context = message.context.take();
             return Err(message);
         }
@@ -237,7 +233,8 @@ impl Session {
             ..Message::default()
         };
         message.cut_to(&crate::Limits::default());
-        encode_message(&message, self.options.encoding, &mut self.outgoing);
+        let encoding = self.options.encoding;
+        self.outgoing.push(&message, encoding, usize::MAX);
     }
 
     /// Tells the function that a call is given up, and its caller at once how it ends: the host has

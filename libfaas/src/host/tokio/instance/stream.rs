@@ -269,7 +269,7 @@ impl<'a> Live<'a> {
     /// Gives input to the session, from one call after the other, as long as what waits to be
     /// written is little.
     fn feed(&mut self) {
-        while self.session.outgoing().len() < AHEAD
+        while self.session.unwritten() < AHEAD
             && let Some(call) = self.hungry.pop_front()
         {
             let Some(entry) = self.calls.get(&call) else {
