@@ -135,7 +135,7 @@ impl Function {
         if let Some(known) = known {
             self.proven(&mut inner, number, known, now);
         }
-        self.settle(&mut inner);
+        self.settle(inner);
         Ok(receiver)
     }
 
@@ -162,13 +162,13 @@ impl Function {
         let patience = invocation.patience(timeout, now);
         if let Err(status) = current.pool.submit(ticket, patience, now) {
             inner.counters.refused += 1;
-            self.settle(&mut inner);
+            self.settle(inner);
             return Err(status);
         }
         let invocation = Arc::new(invocation);
         inner.accepted += 1;
         inner.waiting.insert(ticket, Arc::clone(&invocation));
-        self.settle(&mut inner);
+        self.settle(inner);
         Ok(Call::new(invocation, self.core.options.retry))
     }
 
@@ -227,8 +227,7 @@ impl Function {
         let ticket = invocation.ticket;
         current.pool.resubmit(ticket, patience, now);
         inner.waiting.insert(ticket, Arc::clone(&invocation));
-        self.settle(&mut inner);
-        drop(inner);
+        self.settle(inner);
         // A cancel between the look and the queue found nothing to withdraw.
         if invocation.given_up().is_some() {
             self.withdraw(&invocation);
@@ -255,7 +254,7 @@ impl Function {
                 deployment.outcome.send_replace(Some(gone));
             }
         }
-        self.settle(&mut inner);
+        self.settle(inner);
         self.less.notify_waiters();
     }
 
@@ -331,8 +330,10 @@ impl Function {
         }
     }
 
-    /// Does what the pools want done.
-    fn settle(self: &Arc<Self>, inner: &mut Inner) {
+    /// Does what the pools want done. Takes the lock along: a task is dropped at once where the
+    /// runtime has ended, and that and the end of a call take it too.
+    fn settle(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>) {
+        let (mut started, mut rejected) = (Vec::new(), Vec::new());
         while let Some((number, deployment, action)) = inner.next_action() {
             match action {
                 Action::Start(instance) => {
@@ -341,14 +342,14 @@ impl Function {
                     let revision = Arc::clone(&deployment.revision);
                     inner.running += 1;
                     inner.counters.starts += 1;
-                    self.core.runtime.spawn(instance::run(Tenure {
+                    started.push(Tenure {
                         function: Arc::clone(self),
                         deployment: number,
                         instance,
                         port,
                         revision,
                         left: false,
-                    }));
+                    });
                 }
                 Action::Assign { call, instance } => {
                     let port = deployment.ports.get(&instance).cloned();
@@ -357,10 +358,8 @@ impl Function {
                     }
                 }
                 Action::Reject { call, status } => {
-                    if let Some(call) = inner.waiting.remove(&call) {
-                        // Ending a call takes the lock that is held here.
-                        self.core.runtime.spawn(async move { call.finish(status) });
-                    }
+                    let call = inner.waiting.remove(&call);
+                    rejected.extend(call.map(|call| (call, status)));
                 }
                 Action::Drain(instance) => {
                     if let Some(port) = deployment.ports.get(&instance) {
@@ -377,6 +376,21 @@ impl Function {
         if next.is_some_and(|next| inner.scheduled.is_none_or(|scheduled| next < scheduled)) {
             self.due.notify_one();
         }
+        drop(inner);
+        for tenure in started {
+            self.core.runtime.spawn(instance::run(tenure));
+        }
+        for (call, status) in rejected {
+            call.finish(status);
+        }
+    }
+
+    /// Tells all pools what time it is.
+    fn tick(self: &Arc<Self>, now: Instant) {
+        let mut inner = self.inner();
+        let pools = inner.deployments.values_mut().map(|one| &mut one.pool);
+        pools.for_each(|pool| pool.tick(now));
+        self.settle(inner);
     }
 
     /// Tells a pool what happened.
@@ -385,7 +399,7 @@ impl Function {
         if let Some(deployment) = inner.deployments.get_mut(&deployment) {
             tell(&mut deployment.pool, Instant::now());
         }
-        self.settle(&mut inner);
+        self.settle(inner);
     }
 }
 

@@ -12,18 +12,17 @@ pub(super) async fn keep_time(function: Arc<Function>) {
     loop {
         let (due, less) = (function.due.notified(), function.less.notified());
         let next = {
-            let mut inner = function.inner();
+            let inner = function.inner();
             if inner.is_gone() {
                 return;
             }
             let now = Instant::now();
-            if inner.next_due().is_some_and(|due| due <= now) {
-                inner
-                    .deployments
-                    .values_mut()
-                    .for_each(|one| one.pool.tick(now));
-                function.settle(&mut inner);
+            let is_due = inner.next_due().is_some_and(|due| due <= now);
+            drop(inner);
+            if is_due {
+                function.tick(now);
             }
+            let mut inner = function.inner();
             let next = inner.next_due().unwrap_or(now + AT_MOST).min(now + AT_MOST);
             inner.scheduled = Some(next);
             next

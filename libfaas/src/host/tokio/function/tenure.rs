@@ -34,7 +34,7 @@ impl Tenure {
         }
         self.function
             .proven(&mut inner, self.deployment, Ok(()), now);
-        self.function.settle(&mut inner);
+        self.function.settle(inner);
     }
 
     /// A call of the instance is over, for the pool.
@@ -73,8 +73,7 @@ impl Tenure {
         let outcome = Err(failed.unwrap_or_else(unborn));
         self.function
             .proven(&mut inner, self.deployment, outcome, now);
-        self.function.settle(&mut inner);
-        drop(inner);
+        self.function.settle(inner);
         let unavailable = || Status::new(Code::Unavailable, "the instance ended");
         for invocation in self.port.take().opened {
             self.function.put_back(invocation, unavailable());
@@ -84,8 +83,10 @@ impl Tenure {
 
 impl Drop for Tenure {
     fn drop(&mut self) {
-        // Only a task that was dropped or has panicked has not left by itself.
-        self.leave(None);
+        // Only a task that was dropped, with its runtime, or has panicked has not left by itself. As
+        // a failure, so that no other one is started at once.
+        let status = Status::new(Code::Unavailable, "the instance's task was dropped");
+        self.leave(Some(status));
         self.function.inner().running -= 1;
         self.function.less.notify_waiters();
     }

@@ -319,3 +319,20 @@ impl OfMajor for Manifest {
         self
     }
 }
+
+#[test]
+fn a_runtime_may_end_before_the_host() {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let mut options = options();
+        // Whatever becomes of an instance, there has to be one.
+        options.scale.min = 1;
+        let host = runtime.block_on(host(options, "env: {}"));
+        drop(runtime);
+        done.send(host.call("t", "f", Context::default()).map(drop))
+    });
+    let refused = ended.recv_timeout(Duration::from_secs(30));
+    let refused = refused.expect("nobody waits for a lock that he holds");
+    assert_eq!(refused.unwrap_err().code, Code::Unavailable);
+}
