@@ -190,6 +190,19 @@ fn event(from: &mut Unstructured<'_>, first_piece: bool) -> Result<Option<Event>
         event = event.data(data);
     }
     let event = event.build().ok();
+    // Text of a JSON type is JSON data, which has no pieces but binary ones.
+    let is_json = |event: &Event| {
+        event
+            .datacontenttype()
+            .is_some_and(|ty| ty.contains("json"))
+    };
+    if first_piece
+        && event.as_ref().is_some_and(|event| {
+            is_json(event) && matches!(event.data(), Some(Data::Text(_) | Data::Json(_)))
+        })
+    {
+        return Ok(None);
+    }
     // What JSON implies of its data's type the others have to say, so they say it after a crossing.
     let implied = |event: &Event| {
         matches!(event.data(), Some(Data::Json(_))) && event.datacontenttype().is_none()
