@@ -30,7 +30,8 @@ pub(super) trait Watched: Send + Sync {
 #[derive(Debug)]
 pub(super) struct Watch {
     number: u64,
-    looked_at: bool,
+    /// Of an alarm, whose next instance may be there before this one is gone.
+    registration: Option<u64>,
 }
 
 /// A descriptor that the kernel writes to when memory runs out in a control group; it outlives the
@@ -51,7 +52,8 @@ struct Watcher {
 
 #[derive(Default)]
 struct Entries {
-    alarms: HashMap<u64, Weak<dyn Watched>>,
+    /// By the alarm's number: who is told of it, and the number of this registration.
+    alarms: HashMap<u64, (u64, Weak<dyn Watched>)>,
     looked_at: HashMap<u64, Weak<dyn Watched>>,
 }
 
@@ -74,12 +76,15 @@ impl Alarm {
 
     /// Tells this one when it is raised.
     pub(super) fn watch(&self, watched: Weak<dyn Watched>) -> Watch {
-        if let Ok(watcher) = watcher() {
-            watcher.lock().alarms.insert(self.number, watched);
-        }
+        let registration = watcher().ok().map(|watcher| {
+            let registration = watcher.next.fetch_add(1, Ordering::Relaxed);
+            let entry = (registration, watched);
+            watcher.lock().alarms.insert(self.number, entry);
+            registration
+        });
         Watch {
             number: self.number,
-            looked_at: false,
+            registration,
         }
     }
 }
@@ -98,7 +103,7 @@ pub(super) fn look(watched: Weak<dyn Watched>) -> io::Result<Watch> {
     rustix::io::write(&watcher.wake, &1u64.to_ne_bytes())?;
     Ok(Watch {
         number,
-        looked_at: true,
+        registration: None,
     })
 }
 
@@ -106,12 +111,14 @@ impl Drop for Watch {
     fn drop(&mut self) {
         if let Ok(watcher) = watcher() {
             let mut entries = watcher.lock();
-            let list = if self.looked_at {
-                &mut entries.looked_at
-            } else {
-                &mut entries.alarms
+            let Some(mine) = self.registration else {
+                entries.looked_at.remove(&self.number);
+                return;
             };
-            list.remove(&self.number);
+            let current = entries.alarms.get(&self.number);
+            if current.is_some_and(|&(registration, _)| registration == mine) {
+                entries.alarms.remove(&self.number);
+            }
         }
     }
 }
@@ -183,7 +190,7 @@ impl Watcher {
     fn raise(&self, number: u64) {
         // It is raised once: the instance does not live on.
         let watched = self.lock().alarms.remove(&number);
-        if let Some(watched) = watched.and_then(|watched| watched.upgrade()) {
+        if let Some(watched) = watched.and_then(|(_, watched)| watched.upgrade()) {
             watched.alarm();
         }
     }
@@ -203,5 +210,35 @@ impl Watcher {
         for watched in all {
             watched.look(&table);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    struct Told(Sender<&'static str>, &'static str);
+
+    impl Watched for Told {
+        fn alarm(&self) {
+            self.0.send(self.1).unwrap();
+        }
+
+        fn look(&self, _: &Table) {}
+    }
+
+    #[test]
+    fn one_that_ends_late_does_not_end_the_next() {
+        let (sender, told) = channel();
+        let first: Arc<dyn Watched> = Arc::new(Told(sender.clone(), "first"));
+        let second: Arc<dyn Watched> = Arc::new(Told(sender, "second"));
+        let alarm = Alarm::new().unwrap();
+        let watch = alarm.watch(Arc::downgrade(&first));
+        let _second = alarm.watch(Arc::downgrade(&second));
+        drop(watch);
+        rustix::io::write(&alarm.fd, &1u64.to_ne_bytes()).unwrap();
+        assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok("second"));
     }
 }

@@ -25,6 +25,10 @@ fn children() -> usize {
         .count()
 }
 
+/// Descriptors of a control group that waits for the next instance. Whether one does depends on how
+/// soon the last process was seen to be gone.
+const OF_A_KEPT_GROUP: usize = 2;
+
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
@@ -90,12 +94,13 @@ fn alone(level: Level) {
     let before = (descriptors(), children(), resident_kib());
     (0..count.parse().unwrap()).for_each(cycle);
     let after = (descriptors(), children(), resident_kib());
-    assert_eq!(
-        (before.0, before.1),
-        (after.0, after.1),
-        "descriptors and children, before and after"
+    assert!(
+        before.0.abs_diff(after.0) <= OF_A_KEPT_GROUP,
+        "descriptors went from {} to {}",
+        before.0,
+        after.0
     );
-    assert_eq!(after.1, 0, "children");
+    assert_eq!((before.1, after.1), (0, 0), "children, before and after");
     assert!(
         after.2 < before.2 + 2048,
         "memory grew from {} KiB to {} KiB",
