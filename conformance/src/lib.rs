@@ -1,6 +1,15 @@
 //! The FSI conformance suite: judges functions, libraries, codecs and runtimes by the rules of `spec/`.
 //!
 //! The command line is `faas-conformance`; this library is its inside, for its own tests.
+//! Each audience has a command of its own:
+//!
+//! ```text
+//! faas-conformance function --manifest function.yaml -- python3 main.py    who writes a function
+//! faas-conformance sdk --manifest probe.json -- ./probe                    who writes a library for functions
+//! faas-conformance runtime -- my-runtime driver                            who writes a runtime
+//! faas-conformance adapter -- my-adapter '{source}'                        who maps a vendor's events
+//! ```
+//!
 //! A run goes: [`cli`] → [`claimed`] (what is judged) → [`runner`] (which cases, in which order) →
 //! [`script`] (one case's steps) on a [`subject`] (its processes) → [`report`].
 

@@ -5,7 +5,26 @@
 //! read streams of them. All of this does no I/O: bytes go in, messages come out, and what breaks
 //! the specification is a [`Violation`] that names the broken rule.
 //!
-//! The function side, [`function`], serves a handler on stdin and stdout.
+//! | who writes | starts at |
+//! |---|---|
+//! | a function | [`serve`], or [`serve_calls`] for streams: a handler on stdin and stdout |
+//! | a runtime | `host::Blocking` for one thread, `host::Host` for many calls on tokio, `host::Session` for I/O of one's own; with the features `host` and `tokio` |
+//! | an adapter | [`Event::builder`] and [`encode_event`]; the mappings of many vendors are the crate `faas-adapters` |
+//!
+//! A function, which a host or a person at a terminal can run:
+//!
+//! ```no_run
+//! use libfaas::{Event, function::result};
+//!
+//! fn main() -> std::process::ExitCode {
+//!     libfaas::serve(|event: Event| {
+//!         let name = event.subject().unwrap_or("World");
+//!         Ok(result("/hello", "example.greeting").datacontenttype("text/plain").data(format!("Hello, {name}!")))
+//!     })
+//! }
+//! ```
+//!
+//! The messages of a stream, for whoever moves the bytes:
 //!
 //! ```
 //! use libfaas::{Encoding, Event, Limits, Message, MessageDecoder, Hello, encode_message};

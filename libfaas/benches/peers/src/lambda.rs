@@ -118,7 +118,10 @@ impl Api {
     }
 
     async fn next(&self) -> Option<Response<Full<Bytes>>> {
-        let (payload, sender) = self.queue.lock().await.recv().await?;
+        let Some((payload, sender)) = self.queue.lock().await.recv().await else {
+            // No more calls: the function waits until it is killed, as a frozen one does.
+            std::future::pending().await
+        };
         let id = {
             let mut open = self.open.lock().ok()?;
             open.last += 1;
