@@ -336,9 +336,9 @@ impl Pool {
     /// When [`tick`](Self::tick) is next due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let waiting = self.waiting.iter().filter_map(|waiting| waiting.until);
-        let idle = self.instances.values().filter(|instance| {
-            self.phase == Phase::Serving && instance.is_idle() && self.live() > self.scale.min
-        });
+        let spare = self.phase == Phase::Serving && self.live() > self.scale.min;
+        let instances = spare.then(|| self.instances.values()).into_iter().flatten();
+        let idle = instances.filter(|instance| instance.is_idle());
         let idle = idle.filter_map(|instance| instance.idle_until(&self.scale));
         let lacking = self.lacks_instances();
         let wanted = lacking || (!self.waiting.is_empty() && self.live() < self.scale.max);
@@ -394,10 +394,10 @@ impl Pool {
     /// Gives calls that wait to instances, as long as there is room or an instance may be started,
     /// and starts what is missing.
     fn pump(&mut self, now: Instant) {
-        while let Some(choice) = self.choose(now) {
-            let Some(waiting) = self.waiting.pop_front() else {
-                break;
-            };
+        while !self.waiting.is_empty()
+            && let Some(choice) = self.choose(now)
+            && let Some(waiting) = self.waiting.pop_front()
+        {
             let instance = match choice {
                 Choice::There(instance) => instance,
                 Choice::New => self.start(now),

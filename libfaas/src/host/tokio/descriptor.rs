@@ -1,10 +1,11 @@
 //! Descriptors that tokio watches, without a copy of what is read and written.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::task::{Context, Poll, ready};
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use tokio::io::Interest;
@@ -27,24 +28,91 @@ impl Descriptor {
         attempt(|| rustix::io::read(self.0.get_ref(), &mut *buffer))
     }
 
-    /// Writes what there is room for, None where there is none.
-    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        attempt(|| rustix::io::write(self.0.get_ref(), bytes))
+    /// Appends what there is to a buffer that has room, None where there is nothing yet. Ok(0) at the
+    /// end.
+    pub(super) fn try_append(&self, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        attempt(|| rustix::io::read(self.0.get_ref(), spare_capacity(buffer)))
+    }
+
+    /// Gives the pipe as much room as may be.
+    pub(super) fn widen(&self) {
+        // Where the system refuses, it is as it was.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::pipe::fcntl_setpipe_size(self.0.get_ref(), 1 << 20);
     }
 
     /// Waits until there is something to read, and reads it.
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|cx| {
+            let asked = buffer.len();
+            self.poll_read(cx, |fd| (rustix::io::read(fd, &mut *buffer), asked))
+        })
+        .await
+    }
+
+    /// Reads to the end of a buffer once there is something to read. The buffer is asked for only
+    /// then.
+    pub(super) fn poll_append<'a>(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: impl FnOnce() -> &'a mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = Some(buffer);
+        let mut room = None;
+        self.poll_read(cx, |fd| {
+            let room = room.get_or_insert_with(|| buffer.take().expect("asked for once")());
+            let asked = room.capacity() - room.len();
+            (rustix::io::read(fd, spare_capacity(room)), asked)
+        })
+    }
+
+    /// Ready with what was read, which may be less than was `asked` for.
+    fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        mut read: impl FnMut(&OwnedFd) -> (Result<usize, Errno>, usize),
+    ) -> Poll<io::Result<usize>> {
         loop {
-            let mut ready = self.0.readable().await?;
-            match attempt(|| rustix::io::read(self.0.get_ref(), &mut *buffer))? {
-                None => ready.clear_ready(),
-                Some(count) => {
+            let mut ready = ready!(self.0.poll_read_ready(cx))?;
+            match read(self.0.get_ref()) {
+                (Ok(count), asked) => {
                     // Less than was asked for is all that there was: what comes later is announced.
-                    if count > 0 && count < buffer.len() {
+                    if count > 0 && count < asked {
                         ready.clear_ready();
                     }
-                    return Ok(count);
+                    return Poll::Ready(Ok(count));
                 }
+                (Err(Errno::INTR), _) => {}
+                (Err(Errno::AGAIN), _) => ready.clear_ready(),
+                (Err(error), _) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+
+    /// Writes what there is room for, once there is some. No slices are not written.
+    pub(super) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let asked = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        loop {
+            let mut ready = ready!(self.0.poll_write_ready(cx))?;
+            let written = match slices {
+                [one] => rustix::io::write(self.0.get_ref(), one),
+                _ => rustix::io::writev(self.0.get_ref(), slices),
+            };
+            match written {
+                Ok(count) => {
+                    // It is full: that there is room again is announced.
+                    if count < asked {
+                        ready.clear_ready();
+                    }
+                    return Poll::Ready(Ok(count));
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
     }
@@ -145,18 +213,19 @@ impl Watched {
 
 /// Waits until one of the processes has ended that had not been seen to end; for ever if all have.
 pub(super) async fn next_end(processes: &mut [Watched]) {
-    poll_fn(|cx| {
-        // All are asked, so that all wake this task.
-        let ended = processes
-            .iter_mut()
-            .map(|process| process.poll_end(cx).is_ready());
-        if ended.fold(false, |any, one| any | one) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
+    poll_fn(|cx| poll_next_end(processes, cx)).await;
+}
+
+/// Ready once one of the processes has ended that had not been seen to end.
+pub(super) fn poll_next_end(processes: &mut [Watched], cx: &mut Context<'_>) -> Poll<()> {
+    // All are asked, so that all wake this task.
+    let ended = processes
+        .iter_mut()
+        .map(|process| process.poll_end(cx).is_ready());
+    match ended.fold(false, |any, one| any | one) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    }
 }
 
 /// Reads from a descriptor that may be closed already, which never gives anything.

@@ -3,7 +3,7 @@
 mod clock;
 mod tenure;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use super::call::Call;
 use super::handle::{Core, FunctionState};
 use super::instance;
 use super::invocation::{After, Invocation, instant_of};
+use super::numbered::Numbered;
 use super::port::Port;
 use crate::host::pool::{Action, Pool};
 use crate::host::{Revision, State};
@@ -40,7 +41,7 @@ struct Inner {
     current: Option<u64>,
     last_deployment: u64,
     /// Calls that pools hold.
-    waiting: HashMap<u64, Arc<Invocation>>,
+    waiting: Numbered<Arc<Invocation>>,
     removed: bool,
     /// Calls that were accepted and have not ended.
     accepted: usize,
@@ -67,7 +68,7 @@ pub struct Counters {
 struct Deployment {
     revision: Arc<Revision>,
     pool: Pool,
-    ports: HashMap<u64, Arc<Port>>,
+    ports: Numbered<Arc<Port>>,
     /// How the initialisation of its first instance ended.
     outcome: watch::Sender<Option<Result<(), Status>>>,
 }
@@ -122,7 +123,7 @@ impl Function {
             Deployment {
                 revision: Arc::new(revision),
                 pool,
-                ports: HashMap::new(),
+                ports: Numbered::default(),
                 outcome,
             },
         );
@@ -236,10 +237,16 @@ impl Function {
 
     /// A call has ended for its caller.
     pub(super) fn call_over(&self, code: Code) {
-        let mut inner = self.inner();
-        inner.accepted -= 1;
-        *inner.counters.ended.entry(code).or_default() += 1;
-        self.less.notify_waiters();
+        self.count_ends(&mut self.inner(), code, 1);
+    }
+
+    fn count_ends(&self, inner: &mut Inner, code: Code, count: usize) {
+        inner.accepted -= count;
+        *inner.counters.ended.entry(code).or_default() += count as u64;
+        // Nobody waits for it before.
+        if inner.removed {
+            self.less.notify_waiters();
+        }
     }
 
     /// No further calls; those that were accepted are served, then every instance is drained.
@@ -333,6 +340,7 @@ impl Function {
     /// Does what the pools want done. Takes the lock along: a task is dropped at once where the
     /// runtime has ended, and that and the end of a call take it too.
     fn settle(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>) {
+        // Neither allocates before there is one.
         let (mut started, mut rejected) = (Vec::new(), Vec::new());
         while let Some((number, deployment, action)) = inner.next_action() {
             match action {
@@ -369,9 +377,11 @@ impl Function {
             }
         }
         let current = inner.current;
-        inner
-            .deployments
-            .retain(|&number, deployment| Some(number) == current || !deployment.is_done());
+        if inner.deployments.len() > 1 || current.is_none() {
+            inner
+                .deployments
+                .retain(|&number, deployment| Some(number) == current || !deployment.is_done());
+        }
         let next = inner.next_due();
         if next.is_some_and(|next| inner.scheduled.is_none_or(|scheduled| next < scheduled)) {
             self.due.notify_one();

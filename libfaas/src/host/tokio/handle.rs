@@ -56,7 +56,8 @@ struct Functions(Mutex<Table>);
 
 #[derive(Default)]
 struct Table {
-    known: HashMap<(String, String), Arc<Function>>,
+    /// By tenant, then by name.
+    known: HashMap<String, HashMap<String, Arc<Function>>>,
     leaving: Vec<Arc<Function>>,
 }
 
@@ -152,9 +153,9 @@ impl Host {
         let revision = Revision::new(manifest, folder, tenant, id.clone(), &core.options.settings)?;
         let mut outcome = {
             let mut table = self.functions.table();
-            let key = (tenant.to_owned(), name.clone());
-            let function = table.known.entry(key);
-            function
+            let tenants = table.known.entry(tenant.to_owned()).or_default();
+            tenants
+                .entry(name.clone())
                 .or_insert_with(|| Function::new(core, tenant, &name))
                 .deploy(revision)?
         };
@@ -177,10 +178,11 @@ impl Host {
     ///
     /// NOT_FOUND.
     pub async fn remove(&self, tenant: &str, name: &str) -> Result<(), Status> {
-        let key = (tenant.to_owned(), name.to_owned());
         let function = {
             let mut table = self.functions.table();
-            let removed = table.known.remove(&key);
+            let tenants = table.known.get_mut(tenant);
+            let removed = tenants.and_then(|tenants| tenants.remove(name));
+            table.known.retain(|_, tenants| !tenants.is_empty());
             let function = removed.ok_or_else(|| not_found(tenant, name))?;
             function.remove();
             table.leaving.push(Arc::clone(&function));
@@ -206,7 +208,7 @@ impl Host {
         }
         let ticket = core.tickets.fetch_add(1, Ordering::Relaxed);
         if context.invocation_id.is_empty() {
-            context.invocation_id = format!("{:x}-{ticket:x}", core.epoch);
+            context.invocation_id = core.invocation_id(ticket);
         }
         context.attempt = context.attempt.max(1);
         let function = self
@@ -228,7 +230,8 @@ impl Host {
     /// All functions, by tenant and name; those too that were removed and are being drained.
     pub fn functions(&self) -> Vec<FunctionState> {
         let table = self.functions.table();
-        let all = table.known.values().chain(&table.leaving);
+        let known = table.known.values().flat_map(HashMap::values);
+        let all = known.chain(&table.leaving);
         let mut all: Vec<FunctionState> = all.filter_map(|function| function.look()).collect();
         all.sort_by(|a, b| (&a.tenant, &a.name).cmp(&(&b.tenant, &b.name)));
         all
@@ -253,14 +256,34 @@ impl Host {
     }
 
     fn function(&self, tenant: &str, name: &str) -> Option<Arc<Function>> {
-        let key = (tenant.to_owned(), name.to_owned());
-        self.functions.table().known.get(&key).cloned()
+        let table = self.functions.table();
+        table.known.get(tenant)?.get(name).cloned()
     }
 }
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// `{epoch:x}-{ticket:x}`, which every call has: formatting would take longer than all else that
+    /// is done to accept one.
+    fn invocation_id(&self, ticket: u64) -> String {
+        let mut id = String::with_capacity(33);
+        push_hex(&mut id, self.epoch);
+        id.push('-');
+        push_hex(&mut id, ticket);
+        id
+    }
+}
+
+fn push_hex(text: &mut String, number: u64) {
+    let digits = (64 - number.leading_zeros()).div_ceil(4).max(1);
+    for place in (0..digits).rev() {
+        let digit = (number >> (4 * place)) & 0xf;
+        text.push(char::from(b"0123456789abcdef"[digit as usize]));
     }
 }
 
@@ -279,7 +302,7 @@ impl Functions {
 impl Table {
     /// Removes every function.
     fn leave(&mut self) {
-        for (_, function) in self.known.drain() {
+        for (_, function) in self.known.drain().flat_map(|(_, tenants)| tenants) {
             function.remove();
             self.leaving.push(function);
         }
@@ -294,4 +317,18 @@ impl Drop for Functions {
 
 fn shutting_down() -> Status {
     Status::new(Code::Unavailable, "the host is shutting down")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_the_formatter_does() {
+        for number in [0, 1, 15, 16, 0xabc, 1 << 32, u64::MAX] {
+            let mut text = String::new();
+            push_hex(&mut text, number);
+            assert_eq!(text, format!("{number:x}"));
+        }
+    }
 }

@@ -3,7 +3,9 @@
 mod pieces;
 mod serving;
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
@@ -28,8 +30,6 @@ pub(super) struct Invocation {
     state: Mutex<State>,
     /// There is room for input, or no more use for it.
     room: Notify,
-    /// There is output to take.
-    news: Notify,
 }
 
 struct State {
@@ -43,6 +43,10 @@ struct State {
     /// All input so far, for another attempt; None once there can be none.
     kept: Option<Pieces>,
     output: Pieces,
+    /// Wakes who waits for output.
+    reader: Option<Waker>,
+    /// Somebody waits for room for input.
+    room_wanted: bool,
     /// An event of the output is the caller's now.
     passed_on: bool,
     place: Place,
@@ -94,6 +98,8 @@ impl Invocation {
             input_ended: false,
             kept: Some(Pieces::default()),
             output: Pieces::default(),
+            reader: None,
+            room_wanted: false,
             passed_on: false,
             place: Place::Waiting,
             cancelled: None,
@@ -106,7 +112,6 @@ impl Invocation {
             function,
             state: Mutex::new(state),
             room: Notify::new(),
-            news: Notify::new(),
         }
     }
 
@@ -128,9 +133,16 @@ impl Invocation {
     /// Waits until input may be added.
     pub(super) async fn input_room(&self) {
         loop {
-            let room = self.room.notified();
             if self.state().takes_input() {
                 return;
+            }
+            let room = self.room.notified();
+            {
+                let mut state = self.state();
+                if state.takes_input() {
+                    return;
+                }
+                state.room_wanted = true;
             }
             room.await;
         }
@@ -158,22 +170,26 @@ impl Invocation {
 
     /// The next part of the output; None after the end.
     pub(super) async fn next(&self) -> Option<Part> {
-        loop {
-            let news = self.news.notified();
-            {
-                let mut state = self.state();
-                if let Some(part) = state.output.pop() {
-                    if state.stalled && state.output.bytes < AHEAD {
-                        self.touch(state);
-                    }
-                    return Some(part);
-                }
-                if matches!(state.place, Place::Over) {
-                    return None;
-                }
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// One task at a time.
+    fn poll_next(&self, cx: &mut task::Context<'_>) -> Poll<Option<Part>> {
+        let mut state = self.state();
+        if let Some(part) = state.output.pop() {
+            if state.stalled && state.output.bytes < AHEAD {
+                self.touch(state);
             }
-            news.await;
+            return Poll::Ready(Some(part));
         }
+        if matches!(state.place, Place::Over) {
+            return Poll::Ready(None);
+        }
+        match &mut state.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
     }
 
     /// Whether the output has ended, taken or not.
@@ -194,7 +210,7 @@ impl Invocation {
         state.cancelled = Some(reason.to_owned());
         state.input = Pieces::default();
         state.kept = None;
-        self.room.notify_waiters();
+        self.room_is_there(&mut state);
         match state.place {
             Place::Running(_) => self.touch(state),
             Place::Waiting => {
@@ -223,6 +239,8 @@ impl Invocation {
         let timeout = timeout.and_then(|timeout| now.checked_add(timeout));
         let deadline = earlier(state.deadline, timeout);
         state.place = Place::Running(Arc::clone(port));
+        // The instance looks at all there is.
+        state.touched = false;
         let mut context = state.context.clone();
         context.attempt = state
             .context
@@ -246,20 +264,20 @@ impl Invocation {
         state.cancelled.clone()
     }
 
-    /// The next part of the input.
-    pub(super) fn take_input(&self) -> Option<Part> {
+    /// The next part of the input, and whether there are more already.
+    pub(super) fn take_input(&self) -> Option<(Part, bool)> {
         let mut state = self.state();
         let part = state.input.pop()?;
         if state.takes_input() {
-            self.room.notify_waiters();
+            self.room_is_there(&mut state);
         }
-        Some(part)
+        Some((part, !state.input.is_empty()))
     }
 
     /// Whether the instance has all input that will ever come.
     pub(super) fn input_taken(&self) -> bool {
         let state = self.state();
-        (state.input_ended && state.input.parts.is_empty()) || state.cancelled.is_some()
+        (state.input_ended && state.input.is_empty()) || state.cancelled.is_some()
     }
 
     /// Passes a part of the output on, which has no `end`. How many bytes the caller has not taken.
@@ -271,8 +289,9 @@ impl Invocation {
         state.passed_on = true;
         state.kept = None;
         state.output.push(part);
-        self.news.notify_one();
-        state.output.bytes
+        let held = state.output.bytes;
+        wake_reader(state);
+        held
     }
 
     /// Whether the instance must wait before it passes on more than `most` bytes.
@@ -316,25 +335,44 @@ impl Invocation {
 
     /// Ends the call, unless it has ended.
     pub(super) fn finish(&self, status: Status) {
+        let code = status.code;
+        if self.end(|output| output.end(status)) {
+            self.function.call_over(code);
+        }
+    }
+
+    /// Ends the call with the last part of its output. Its function
+    /// [has been told](super::function::Tenure::ended_well).
+    pub(super) fn end_well(&self, last: Part) {
+        self.end(|output| output.push(last));
+    }
+
+    /// Whether it had not ended.
+    fn end(&self, last: impl FnOnce(&mut Pieces)) -> bool {
         let mut state = self.state();
         if matches!(state.place, Place::Over) {
-            return;
+            return false;
         }
         state.place = Place::Over;
         state.input = Pieces::default();
         state.kept = None;
-        let code = status.code;
         if !state.abandoned {
-            state.output.end(status);
+            last(&mut state.output);
         }
-        drop(state);
-        self.room.notify_waiters();
-        self.news.notify_one();
-        self.function.call_over(code);
+        self.room_is_there(&mut state);
+        wake_reader(state);
+        true
     }
 
     fn cancelled_status(&self) -> Status {
         self.given_up().unwrap_or_else(|| Code::Cancelled.into())
+    }
+
+    /// Input may be added, or is of no more use.
+    fn room_is_there(&self, state: &mut State) {
+        if std::mem::take(&mut state.room_wanted) {
+            self.room.notify_waiters();
+        }
     }
 
     fn touch(&self, mut state: MutexGuard<'_, State>) {
@@ -375,6 +413,14 @@ impl State {
     fn takes_input(&self) -> bool {
         let over = matches!(self.place, Place::Over) || self.cancelled.is_some();
         over || self.input.bytes < AHEAD
+    }
+}
+
+fn wake_reader(mut state: MutexGuard<'_, State>) {
+    let reader = state.reader.take();
+    drop(state);
+    if let Some(reader) = reader {
+        reader.wake();
     }
 }
 

@@ -11,6 +11,7 @@ mod handle;
 mod instance;
 mod invocation;
 mod log;
+mod numbered;
 mod options;
 mod port;
 mod starter;

@@ -44,6 +44,18 @@ impl Tenure {
         });
     }
 
+    /// So many calls of the instance have ended well, for the pool and for the function: nobody will
+    /// [try them again](Function::attempt_over).
+    pub(in super::super) fn ended_well(&self, count: usize) {
+        let mut inner = self.function.inner();
+        if let Some(deployment) = inner.deployments.get_mut(&self.deployment) {
+            let now = Instant::now();
+            (0..count).for_each(|_| deployment.pool.finished(self.instance, now));
+        }
+        self.function.count_ends(&mut inner, Code::Ok, count);
+        self.function.settle(inner);
+    }
+
     /// The instance takes no further calls.
     pub(in super::super) fn retired(&self) {
         self.function.tell(self.deployment, |pool, now| {

@@ -130,7 +130,7 @@ impl Shot<'_> {
             if let Some(status) = &self.stop {
                 return Err(status.clone());
             }
-            if let Some(part) = self.serving.take_input() {
+            if let Some((part, _)) = self.serving.take_input() {
                 return Ok(part);
             }
             // As for an instance that is drained in stream mode.

@@ -1,6 +1,5 @@
 //! stderr of an instance: read to its end, whatever else happens (`log-drain`).
 
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +11,9 @@ use tokio::time::timeout;
 
 use super::super::descriptor::Descriptor;
 use super::super::function::Tenure;
+use super::super::invocation::Invocation;
 use super::super::log::{CallIdentity, LogLine, LogSink};
+use super::super::numbered::Numbered;
 use crate::Context;
 use crate::host::{Log, Record};
 
@@ -38,7 +39,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// The calls that are open, by their number on the stream.
-    calls: HashMap<u64, CallIdentity>,
+    calls: Numbered<Arc<Invocation>>,
     /// The call of an instance that lives for it alone.
     only: Option<CallIdentity>,
     /// The last line of each stage.
@@ -60,7 +61,7 @@ impl Stderr {
             revision: tenure.revision.id.as_str().into(),
             instance: tenure.name().into(),
             state: Mutex::new(State {
-                calls: HashMap::new(),
+                calls: Numbered::default(),
                 only: only.map(CallIdentity::of),
                 last: vec![String::new(); stages.len()],
             }),
@@ -76,11 +77,9 @@ impl Stderr {
     }
 
     /// A call is open from now on: records may name it.
-    pub(super) fn opened(&self, call: u64, context: &Context) {
-        self.shared
-            .state()
-            .calls
-            .insert(call, CallIdentity::of(context));
+    pub(super) fn opened(&self, call: u64, invocation: &Arc<Invocation>) {
+        let invocation = Arc::clone(invocation);
+        self.shared.state().calls.insert(call, invocation);
     }
 
     pub(super) fn closed(&self, call: u64) {
@@ -133,7 +132,8 @@ async fn drain(stderr: Descriptor, stage: usize, mut log: Log, shared: Arc<Share
             log.last_line().clone_into(&mut state.last[stage]);
             let identify = |record: Record| {
                 let named = record.call.and_then(|call| state.calls.get(&call));
-                let call = named.or(state.only.as_ref()).cloned();
+                let named = named.map(|invocation| CallIdentity::of(&invocation.context()));
+                let call = named.or_else(|| state.only.clone());
                 (record, call)
             };
             std::iter::from_fn(|| log.record()).map(identify).collect()

@@ -4,8 +4,12 @@ mod death;
 mod ladder;
 mod output;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tokio::io::Interest;
@@ -13,15 +17,19 @@ use tokio::time::{Sleep, sleep_until};
 
 use ladder::Ladder;
 
-use super::super::descriptor::{Descriptor, Watched, next_end, read, write};
+use super::super::descriptor::{Descriptor, Watched, poll_next_end};
 use super::super::function::Tenure;
 use super::super::invocation::Serving;
+use super::super::numbered::Numbered;
+use super::super::port::Wishes;
 use super::stderr::Stderr;
-use crate::host::{Instance, Notice, Sandbox, Session, Times};
+use crate::host::{Instance, Notice, Part, Sandbox, Session, Times};
 use crate::{Code, Status};
 
-/// Bytes asked for in one read.
-const READ: usize = 32 << 10;
+/// What a pipe holds unless somebody changes it.
+const PIPE: usize = 64 << 10;
+/// Places of which one system call writes.
+const SLICES: usize = 16;
 /// Bytes that wait to be written before calls have to wait with their input.
 const AHEAD: usize = 256 << 10;
 
@@ -65,9 +73,13 @@ struct Live<'a> {
     times: Times,
     /// What a caller may leave in its output.
     hold: usize,
-    calls: HashMap<u64, Entry>,
+    calls: Numbered<Entry>,
     /// The number that each invocation has on this stream.
-    numbers: HashMap<u64, u64>,
+    numbers: Numbered<u64>,
+    /// Calls that ended well, of which nobody knows yet.
+    ended: Vec<Ended>,
+    /// Empty lists for what others will want.
+    wishes: Wishes,
     /// Given to this instance, and not opened yet.
     pending: VecDeque<Serving>,
     /// Calls with input that waits for room in `session`.
@@ -75,6 +87,8 @@ struct Live<'a> {
     /// The call whose caller must take output before more is read.
     stalled: Option<u64>,
     ladder: Ladder,
+    /// The pipes have been made wider.
+    wide: bool,
     /// The host has closed stdin, and not the function.
     drained: bool,
     was_ready: bool,
@@ -88,6 +102,29 @@ struct Live<'a> {
     unravelled_by: Option<Instant>,
     /// Why it is to be killed.
     over: Option<Status>,
+}
+
+/// What has happened, or can go on.
+struct News {
+    wishes: bool,
+    written: Option<io::Result<()>>,
+    read: Option<io::Result<usize>>,
+    process: bool,
+    time: bool,
+}
+
+impl News {
+    fn is_none(&self) -> bool {
+        let news = self.wishes || self.process || self.time;
+        !news && self.written.is_none() && self.read.is_none()
+    }
+}
+
+/// A call that ended well.
+struct Ended {
+    invocation: Serving,
+    /// With its `end`.
+    last: Part,
 }
 
 struct Entry {
@@ -126,12 +163,15 @@ impl<'a> Live<'a> {
             stderr,
             times,
             hold,
-            calls: HashMap::new(),
-            numbers: HashMap::new(),
+            calls: Numbered::default(),
+            numbers: Numbered::default(),
+            ended: Vec::new(),
+            wishes: Wishes::default(),
             pending: VecDeque::new(),
             hungry: VecDeque::new(),
             stalled: None,
             ladder: Ladder::Up,
+            wide: false,
             drained: false,
             was_ready: false,
             retired: false,
@@ -144,62 +184,104 @@ impl<'a> Live<'a> {
     }
 
     async fn run(mut self) {
-        let mut buffer = vec![0; READ];
         let mut timer = Box::pin(sleep_until(Instant::now().into()));
         while self.over.is_none() {
             self.take_wishes();
             self.feed();
-            self.write();
-            self.climb_down(Instant::now());
+            self.climb_down();
             self.heed();
             if self.over.is_some() {
                 break;
             }
-            self.wait(&mut buffer, &mut timer).await;
+            let news = self.wait(timer.as_mut()).await;
+            self.apply(news).await;
             self.heed();
         }
         self.end().await;
     }
 
-    /// Waits until something has happened, and tells the session.
-    async fn wait(&mut self, buffer: &mut [u8], timer: &mut std::pin::Pin<Box<Sleep>>) {
+    /// Writes what the pipe takes, and waits until something has happened.
+    async fn wait(&mut self, mut timer: Pin<&mut Sleep>) -> News {
         let due = [self.session.deadline(), self.ladder_due()]
             .into_iter()
             .flatten()
             .min();
+        // One that is set for an earlier time stays: most calls end long before theirs is up.
         if let Some(due) = due
-            && timer.deadline() != due.into()
+            && (timer.is_elapsed() || due < timer.deadline().into_std())
         {
             timer.as_mut().reset(due.into());
         }
-        let unwritten = !self.session.outgoing().is_empty();
-        let (stdin, stdout) = (&self.stdin, &self.stdout);
-        tokio::select! {
-            () = self.tenure.port.changed() => {}
-            read = read(stdout, buffer), if stdout.is_some() && self.stalled.is_none() => {
-                self.was_read(read, buffer);
+        poll_fn(|cx| {
+            let written = self.poll_write(cx);
+            let news = News {
+                wishes: self.tenure.port.poll_changed(cx).is_ready(),
+                written,
+                read: self.poll_read(cx),
+                process: poll_next_end(&mut self.processes, cx).is_ready(),
+                time: due.is_some() && timer.as_mut().poll(cx).is_ready(),
+            };
+            match news.is_none() {
+                true => Poll::Pending,
+                false => Poll::Ready(news),
             }
-            written = write(stdin, self.session.outgoing()), if stdin.is_some() && unwritten => {
-                self.was_written(written);
+        })
+        .await
+    }
+
+    /// Writes what the pipe takes; Some if there is something to be done about it.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Option<io::Result<()>> {
+        let stdin = self.stdin.as_ref()?;
+        while self.session.unwritten() > 0 {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let used = self.session.outgoing_slices(&mut slices);
+            match stdin.poll_write(cx, &slices[..used]) {
+                Poll::Ready(Ok(count)) => self.session.wrote(count),
+                Poll::Ready(Err(error)) => return Some(Err(error)),
+                Poll::Pending => return None,
             }
-            () = next_end(&mut self.processes) => self.look_for_death().await,
-            () = timer.as_mut(), if due.is_some() => {
-                let now = Instant::now();
-                self.session.tick(now);
-                if self.unravelled_by.is_some_and(|by| by <= now) {
-                    self.look_for_death().await;
-                }
+        }
+        // There is more to write, or nothing more will come.
+        let more = !self.hungry.is_empty() || self.session.stdin_done();
+        more.then_some(Ok(()))
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Option<io::Result<usize>> {
+        let stdout = self.stdout.as_ref().filter(|_| self.stalled.is_none())?;
+        match stdout.poll_append(cx, || self.session.buffer()) {
+            Poll::Ready(read) => Some(read),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Tells the session what has happened.
+    async fn apply(&mut self, news: News) {
+        if let Some(Err(_)) = news.written {
+            self.write_failed();
+        }
+        if let Some(read) = news.read {
+            self.was_read(read);
+        }
+        if news.time {
+            self.session.tick(Instant::now());
+        }
+        let unravelled = |by: Instant| by <= Instant::now();
+        if news.process || (news.time && self.unravelled_by.is_some_and(unravelled)) {
+            self.heed();
+            if self.over.is_none() {
+                self.look_for_death().await;
             }
         }
     }
 
     /// What the pool and callers want.
     fn take_wishes(&mut self) {
-        let wishes = self.tenure.port.take();
+        let mut wishes = std::mem::take(&mut self.wishes);
+        self.tenure.port.exchange(&mut wishes);
         self.pending
-            .extend(wishes.opened.into_iter().map(Serving::new));
+            .extend(wishes.opened.drain(..).map(Serving::new));
         self.open();
-        for ticket in wishes.touched {
+        for ticket in wishes.touched.drain(..) {
             self.look_at(ticket);
         }
         self.unwanted = wishes.drain;
@@ -208,6 +290,7 @@ impl<'a> Live<'a> {
                 since: Instant::now(),
             };
         }
+        self.wishes = wishes;
     }
 
     /// Opens the calls that there is room for.
@@ -233,9 +316,8 @@ impl<'a> Live<'a> {
                     .finish(Status::new(Code::Cancelled, reason));
                 continue;
             }
-            let identity = attempt.context.clone();
             let call = self.session.open(attempt.context, attempt.deadline);
-            self.stderr.opened(call, &identity);
+            self.stderr.opened(call, &invocation);
             let overruled = None;
             self.calls.insert(
                 call,
@@ -245,7 +327,7 @@ impl<'a> Live<'a> {
                 },
             );
             self.numbers.insert(ticket, call);
-            self.look_at(ticket);
+            self.hungry.push_back(call);
         }
     }
 
@@ -275,39 +357,34 @@ impl<'a> Live<'a> {
             let Some(entry) = self.calls.get(&call) else {
                 continue;
             };
-            if let Some(part) = entry.invocation.take_input() {
+            if let Some((part, more)) = entry.invocation.take_input() {
                 self.session.send(call, part);
-                self.hungry.push_back(call);
-            }
-        }
-    }
-
-    /// Writes what the pipe takes.
-    fn write(&mut self) {
-        while let Some(stdin) = &self.stdin
-            && !self.session.outgoing().is_empty()
-        {
-            match stdin.try_write(self.session.outgoing()) {
-                Ok(None) => return,
-                Ok(Some(count)) => self.was_written(Ok(count)),
-                Err(error) => self.was_written(Err(error)),
-            }
-        }
-    }
-
-    fn was_written(&mut self, written: std::io::Result<usize>) {
-        match written {
-            Ok(count) => self.session.wrote(count),
-            // Nobody reads it any more. What the function has, it may still answer.
-            Err(_) => {
-                self.session.write_end();
-                self.stdin = None;
-                // One that is not ready has an initialisation that fails, in a moment or in time;
-                // it is not one that was asked to go.
-                if self.was_ready {
-                    self.give_up_writing();
+                if more {
+                    self.hungry.push_back(call);
                 }
             }
+        }
+        self.widen();
+    }
+
+    /// Makes the pipes as wide as may be, once more than a pipe holds is to be written.
+    fn widen(&mut self) {
+        if !self.wide && self.session.unwritten() > PIPE {
+            self.wide = true;
+            for pipe in [&self.stdin, &self.stdout].into_iter().flatten() {
+                pipe.widen();
+            }
+        }
+    }
+
+    /// Nobody reads it any more. What the function has, it may still answer.
+    fn write_failed(&mut self) {
+        self.session.write_end();
+        self.stdin = None;
+        // One that is not ready has an initialisation that fails, in a moment or in time; it is not
+        // one that was asked to go.
+        if self.was_ready {
+            self.give_up_writing();
         }
     }
 
@@ -321,10 +398,11 @@ impl<'a> Live<'a> {
         }
     }
 
-    fn was_read(&mut self, read: std::io::Result<usize>, buffer: &[u8]) {
+    /// The session's buffer has so much more, or nothing more comes.
+    fn was_read(&mut self, read: io::Result<usize>) {
         let now = Instant::now();
         match read {
-            Ok(count) if count > 0 => self.session.read(&buffer[..count], now),
+            Ok(count) if count > 0 => self.session.read(&[], now),
             Ok(_) | Err(_) => {
                 self.stdout = None;
                 self.session.read_end(now);
@@ -350,6 +428,7 @@ impl<'a> Live<'a> {
                 Notice::Kill(status) => self.over = Some(status),
             }
         }
+        self.tell_ends();
     }
 
     fn retire(&mut self) {

@@ -5,31 +5,40 @@ use std::collections::VecDeque;
 use crate::host::Part;
 use crate::{AttributeValue, Event, Status};
 
-/// Parts and their size.
+/// Parts and their size. Most calls never have more than one that waits.
 #[derive(Clone, Default)]
 pub(super) struct Pieces {
-    pub(super) parts: VecDeque<Part>,
+    first: Option<Part>,
+    rest: VecDeque<Part>,
     pub(super) bytes: usize,
 }
 
 impl Pieces {
     pub(super) fn push(&mut self, part: Part) {
         self.bytes += size(&part);
-        self.parts.push_back(part);
+        match self.first {
+            None => self.first = Some(part),
+            Some(_) => self.rest.push_back(part),
+        }
     }
 
     /// Adds the end, to the last part if that is still there.
     pub(super) fn end(&mut self, status: Status) {
-        match self.parts.back_mut() {
+        match self.rest.back_mut().or(self.first.as_mut()) {
             Some(last) if !last.more => last.end = Some(status),
             _ => self.push(Part::end(status)),
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<Part> {
-        let part = self.parts.pop_front()?;
+        let part = self.first.take()?;
+        self.first = self.rest.pop_front();
         self.bytes -= size(&part);
         Some(part)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::super::super::descriptor::Watched;
 use super::super::super::invocation::Serving;
 use super::super::ending;
-use super::{Live, READ};
+use super::Live;
 use crate::host::{Death, Exit, Limit};
 use crate::{Code, Status};
 
@@ -41,7 +41,7 @@ impl Live<'_> {
         let memory = self.sandbox.memory_exceeded();
         // Whatever else holds the pipes goes, so that they come to an end.
         self.sandbox.kill();
-        self.read_rest().await;
+        self.read_rest();
         let mut death = Death::new(exit, self.stderr.last_line(stage).await);
         death.limit = (memory || self.sandbox.memory_exceeded()).then_some(Limit::Memory);
         self.session.ended(death);
@@ -50,13 +50,12 @@ impl Live<'_> {
     }
 
     /// Reads what stdout still holds.
-    async fn read_rest(&mut self) {
-        let mut buffer = vec![0; READ];
+    fn read_rest(&mut self) {
         while let Some(stdout) = &self.stdout {
-            match stdout.try_read(&mut buffer) {
+            match stdout.try_append(self.session.buffer()) {
                 Ok(None) => return,
-                Ok(Some(count)) => self.was_read(Ok(count), &buffer),
-                Err(error) => self.was_read(Err(error), &buffer),
+                Ok(Some(count)) => self.was_read(Ok(count)),
+                Err(error) => self.was_read(Err(error)),
             }
             self.heed();
         }

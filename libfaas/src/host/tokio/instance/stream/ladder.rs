@@ -23,7 +23,11 @@ pub(super) enum Ladder {
 
 impl Live<'_> {
     /// Goes down the ladder when it is time.
-    pub(super) fn climb_down(&mut self, now: Instant) {
+    pub(super) fn climb_down(&mut self) {
+        if self.ladder == Ladder::Up {
+            return;
+        }
+        let now = Instant::now();
         match self.ladder {
             Ladder::Up => {}
             Ladder::Drain { since } => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::super::invocation::{Invocation, Serving};
-use super::Live;
+use super::{Ended, Entry, Live};
 use crate::host::Part;
 use crate::{Code, Status};
 
@@ -12,6 +12,17 @@ impl Live<'_> {
         let Some(entry) = self.calls.get_mut(&call) else {
             return;
         };
+        let ended_well = part.end.as_ref().is_some_and(Status::is_ok);
+        if ended_well && entry.overruled.is_none() {
+            if let Some(entry) = self.forget(call) {
+                let invocation = entry.invocation;
+                self.ended.push(Ended {
+                    invocation,
+                    last: part,
+                });
+            }
+            return;
+        }
         let end = part.end.take();
         let mut held = 0;
         if (part.event.is_some() || part.chunk.is_some()) && entry.overruled.is_none() {
@@ -23,17 +34,35 @@ impl Live<'_> {
             }
             return;
         };
-        let Some(entry) = self.calls.remove(&call) else {
+        let Some(entry) = self.forget(call) else {
             return;
         };
+        self.tenure.finished();
+        let status = entry.overruled.unwrap_or(status);
+        self.attempt_over(entry.invocation.take(), status);
+    }
+
+    /// Takes a call off the books.
+    fn forget(&mut self, call: u64) -> Option<Entry> {
+        let entry = self.calls.remove(&call)?;
         self.numbers.remove(&entry.invocation.ticket);
         self.stderr.closed(call);
         if self.stalled == Some(call) {
             self.stalled = None;
         }
-        self.tenure.finished();
-        let status = entry.overruled.unwrap_or(status);
-        self.attempt_over(entry.invocation.take(), status);
+        Some(entry)
+    }
+
+    /// Tells of the calls that ended well: the pool first, so that there is room for another call
+    /// when a caller knows.
+    pub(super) fn tell_ends(&mut self) {
+        if self.ended.is_empty() {
+            return;
+        }
+        self.tenure.ended_well(self.ended.len());
+        for Ended { invocation, last } in self.ended.drain(..) {
+            invocation.take().end_well(last);
+        }
     }
 
     /// An attempt has ended. Where the function has not said so itself, another one has to wait until
