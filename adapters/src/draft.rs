@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use fluent_uri::UriRef;
-use libfaas::{AttributeValue, Data, Event, EventBuilder, Timestamp};
+use libfaas::{AttributeValue, Data, Event, EventBuilder, Text, Timestamp};
 
 use crate::json::Value;
 use crate::{Error, percent};
@@ -13,11 +13,7 @@ pub(crate) struct Draft(EventBuilder);
 
 impl Draft {
     /// Starts an event. The source is made a URI-reference if it is none.
-    pub(crate) fn new(
-        id: impl Into<String>,
-        source: impl AsRef<str>,
-        ty: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn new(id: impl Into<Text>, source: impl AsRef<str>, ty: impl Into<Text>) -> Self {
         let source = uri_reference(source.as_ref()).into_owned();
         Draft(Event::builder(id, source, ty))
     }
@@ -40,7 +36,7 @@ impl Draft {
     pub(crate) fn extension(self, name: &str, text: Option<impl AsRef<str>>) -> Self {
         match text {
             Some(text) if fits(text.as_ref()) => {
-                let value = AttributeValue::String(text.as_ref().to_owned());
+                let value = AttributeValue::String(text.as_ref().into());
                 Draft(self.0.attribute(name, value))
             }
             _ => self,

@@ -154,7 +154,7 @@ fn echo(event: &Event) -> Draft {
             echo = echo.without_attribute(name);
         }
         if fault!("attribute-as-string") {
-            echo = echo.attribute(name, AttributeValue::String(value.to_string()));
+            echo = echo.attribute(name, AttributeValue::String(value.to_string().into()));
         }
     }
     Draft::kept(echo)

@@ -154,10 +154,10 @@ fn of_attribute(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::Boolean(value) => json!({ "boolean": value }),
         AttributeValue::Integer(value) => json!({ "integer": value }),
-        AttributeValue::String(text) => json!({ "string": text }),
+        AttributeValue::String(text) => json!({ "string": text.as_str() }),
         AttributeValue::Binary(_) => json!({ "binary": value.to_string() }),
-        AttributeValue::Uri(text) => json!({ "uri": text }),
-        AttributeValue::UriRef(text) => json!({ "uriRef": text }),
+        AttributeValue::Uri(text) => json!({ "uri": text.as_str() }),
+        AttributeValue::UriRef(text) => json!({ "uriRef": text.as_str() }),
         AttributeValue::Timestamp(moment) => json!({ "timestamp": in_utc(moment) }),
     }
 }
@@ -250,10 +250,10 @@ fn to_attribute(value: &Value) -> Result<AttributeValue, String> {
             let integer = value.as_i64().and_then(|n| i32::try_from(n).ok());
             AttributeValue::Integer(integer.ok_or("an integer has 32 bits")?)
         }
-        "string" => AttributeValue::String(string(value)?),
+        "string" => AttributeValue::String(string(value)?.into()),
         "binary" => AttributeValue::Binary(base64(value)?),
-        "uri" => AttributeValue::Uri(string(value)?),
-        "uriRef" => AttributeValue::UriRef(string(value)?),
+        "uri" => AttributeValue::Uri(string(value)?.into()),
+        "uriRef" => AttributeValue::UriRef(string(value)?.into()),
         "timestamp" => {
             let moment = string(value)?;
             AttributeValue::Timestamp(

@@ -147,10 +147,8 @@ pub fn result(parts: &ResultParts<'_>, stdout: Bytes) -> Result<Event, InvalidEv
         format!("{}/1", parts.invocation_id),
         format!("/{}", parts.function),
     );
-    let mut event = Event::builder(id, source, parts.ty.unwrap_or(parts.function)).attribute(
-        "causationid",
-        AttributeValue::String(parts.input_id.to_owned()),
-    );
+    let mut event = Event::builder(id, source, parts.ty.unwrap_or(parts.function))
+        .attribute("causationid", AttributeValue::String(parts.input_id.into()));
     if let Some(media_type) = parts.datacontenttype {
         event = event.datacontenttype(media_type);
     }

@@ -18,6 +18,7 @@ pub use stream::{EventDecoder, MessageDecoder, Received};
 pub use view::{DataView, EventView, ValueView};
 
 use crate::error::Rule;
+use crate::text::Whole;
 use crate::{Event, Limits, Message, Violation};
 
 /// How events and messages are written (`FAAS_ENCODING`).
@@ -174,19 +175,23 @@ pub(crate) fn framing(bytes: &[u8], encoding: Encoding) -> usize {
     }
 }
 
-fn read_event(bytes: &Bytes, encoding: Encoding, limits: &Limits) -> Result<Event, Violation> {
+fn read_event(whole: Whole<'_>, encoding: Encoding, limits: &Limits) -> Result<Event, Violation> {
     match encoding {
-        Encoding::Json => json::read_event(bytes, limits),
-        Encoding::Protobuf => protobuf::read_event(bytes),
-        Encoding::Capnp => capnp::read_event(bytes, limits),
+        Encoding::Json => json::read_event(whole, limits),
+        Encoding::Protobuf => protobuf::read_event(whole),
+        Encoding::Capnp => capnp::read_event(whole, limits),
     }
 }
 
-fn read_message(bytes: &Bytes, encoding: Encoding, limits: &Limits) -> Result<Received, Violation> {
+fn read_message(
+    whole: Whole<'_>,
+    encoding: Encoding,
+    limits: &Limits,
+) -> Result<Received, Violation> {
     match encoding {
-        Encoding::Json => json::read_message(bytes, limits),
-        Encoding::Protobuf => protobuf::read_message(bytes),
-        Encoding::Capnp => capnp::read_message(bytes, limits),
+        Encoding::Json => json::read_message(whole, limits),
+        Encoding::Protobuf => protobuf::read_message(whole),
+        Encoding::Capnp => capnp::read_message(whole, limits),
     }
 }
 
@@ -214,7 +219,7 @@ impl Event {
     ) -> Result<Event, Violation> {
         let bytes = bytes.into();
         check_size(bytes.len(), limits)?;
-        read_event(&bytes, encoding, limits)
+        read_event(Whole::Shared(&bytes), encoding, limits)
     }
 
     /// Writes an event document: JSON, a Protobuf `CloudEvent`, or a framed Cap'n Proto `Event`.

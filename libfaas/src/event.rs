@@ -13,6 +13,8 @@ mod value;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::Text;
+
 pub(crate) use attributes::{Attributes, Sorted, Unsorted, owned_name};
 pub use builder::{EventBuilder, InvalidEvent};
 pub(crate) use builder::{Piece, check_attribute, check_specversion, is_json};
@@ -44,9 +46,9 @@ pub struct Event(Arc<Parts>);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parts {
-    pub(crate) id: String,
-    pub(crate) source: String,
-    pub(crate) ty: String,
+    pub(crate) id: Text,
+    pub(crate) source: Text,
+    pub(crate) ty: Text,
     pub(crate) attributes: Attributes,
     pub(crate) data: Option<Data>,
 }
@@ -54,9 +56,9 @@ pub(crate) struct Parts {
 impl Event {
     /// Starts an event with the attributes that every event has.
     pub fn builder(
-        id: impl Into<String>,
-        source: impl Into<String>,
-        ty: impl Into<String>,
+        id: impl Into<Text>,
+        source: impl Into<Text>,
+        ty: impl Into<Text>,
     ) -> EventBuilder {
         EventBuilder::new(id.into(), source.into(), ty.into())
     }

@@ -1,6 +1,6 @@
 //! Text that shares the bytes that it came in.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -19,42 +19,158 @@ use bytes::Bytes;
 /// assert_eq!(text.len(), 10);
 /// assert_eq!(String::from(text), "two apples");
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Text(
     /// Always UTF-8.
-    Bytes,
+    Repr,
 );
 
+/// Of a short text a copy costs less than a count of who shares it.
+#[derive(Clone)]
+enum Repr {
+    Short { length: u8, bytes: [u8; SHORT] },
+    Shared(Bytes),
+}
+
+/// As much as fits beside `Bytes` without making a `Text` larger than that and a word.
+const SHORT: usize = 38;
+
 impl Text {
-    /// `part` without a copy, which is borrowed from `whole`.
+    /// The text.
+    #[inline]
+    pub fn as_str(&self) -> &str {
+        let bytes = match &self.0 {
+            Repr::Short { length, bytes } => &bytes[..usize::from(*length)],
+            Repr::Shared(bytes) => &bytes[..],
+        };
+        // SAFETY: every constructor takes the bytes of a str, or checks them.
+        unsafe { std::str::from_utf8_unchecked(bytes) }
+    }
+
+    /// Cuts it in two at a character's boundary, neither copied if it is long.
+    pub(crate) fn split_at(&self, at: usize) -> (Text, Text) {
+        let (first, rest) = self.as_str().split_at(at);
+        match &self.0 {
+            Repr::Short { .. } => (first.into(), rest.into()),
+            Repr::Shared(bytes) => {
+                let whole = Whole::Shared(bytes);
+                (whole.text(first), whole.text(rest))
+            }
+        }
+    }
+
+    #[inline]
+    fn short(text: &str) -> Option<Self> {
+        let mut bytes = [0; SHORT];
+        bytes
+            .get_mut(..text.len())?
+            .copy_from_slice(text.as_bytes());
+        let length = text.len() as u8;
+        Some(Text(Repr::Short { length, bytes }))
+    }
+}
+
+/// A document that is read, whose parts outlive it.
+#[derive(Clone, Copy)]
+pub(crate) enum Whole<'a> {
+    /// Parts share it.
+    Shared(&'a Bytes),
+    /// Parts are copied: the buffer that it stands in is used again.
+    Lent(&'a [u8]),
+}
+
+impl<'a> Whole<'a> {
+    #[inline]
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        match self {
+            Whole::Shared(bytes) => bytes,
+            Whole::Lent(bytes) => bytes,
+        }
+    }
+
+    /// A part of it on its own.
     ///
     /// # Panics
     ///
-    /// If it isn't.
-    pub(crate) fn shared(part: &str, whole: &Bytes) -> Self {
-        Text(whole.slice_ref(part.as_bytes()))
+    /// If it is shared and `part` no part of it.
+    pub(crate) fn part(self, part: &[u8]) -> Bytes {
+        match self {
+            Whole::Shared(whole) => whole.slice_ref(part),
+            Whole::Lent(_) => Bytes::copy_from_slice(part),
+        }
     }
 
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        // SAFETY: every constructor takes the bytes of a str, or checks them.
-        unsafe { std::str::from_utf8_unchecked(&self.0) }
-    }
-
-    /// Cuts it in two at a character's boundary, neither copied.
-    pub(crate) fn split_at(&self, at: usize) -> (Text, Text) {
-        let (first, rest) = self.as_str().split_at(at);
-        (Text::shared(first, &self.0), Text::shared(rest, &self.0))
+    /// The same for text.
+    ///
+    /// # Panics
+    ///
+    /// As [`part`](Self::part).
+    #[inline]
+    pub(crate) fn text(self, part: &str) -> Text {
+        Text::short(part).unwrap_or_else(|| Text(Repr::Shared(self.part(part.as_bytes()))))
     }
 }
 
 /// What `std::str::from_utf8` gives, faster for what is ASCII, as nearly all short texts are.
+#[inline]
 pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
-    if bytes.is_ascii() {
-        // SAFETY: ASCII is UTF-8.
-        return Ok(unsafe { std::str::from_utf8_unchecked(bytes) });
+    ascii(bytes).map_or_else(|| std::str::from_utf8(bytes), Ok)
+}
+
+/// The text, if it is all ASCII.
+pub(crate) fn ascii(bytes: &[u8]) -> Option<&str> {
+    // SAFETY: ASCII is UTF-8.
+    is_ascii(bytes).then(|| unsafe { std::str::from_utf8_unchecked(bytes) })
+}
+
+/// The uppermost bit of each byte of a word, and the lowest.
+const HIGH: u64 = 0x80 * LOW;
+const LOW: u64 = 0x0101_0101_0101_0101;
+
+/// What `<[u8]>::is_ascii` says, faster for a few bytes.
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    match bytes.len() {
+        8..64 => words(bytes, |word| word & HIGH),
+        ..8 => bytes.iter().fold(0, |seen, byte| seen | byte) < 0x80,
+        _ => bytes.is_ascii(),
     }
-    std::str::from_utf8(bytes)
+}
+
+/// Whether all characters are of ASCII and printable.
+#[inline]
+pub(crate) fn is_printable(bytes: &[u8]) -> bool {
+    // Where no byte has its uppermost bit, no sum or difference runs over into the next.
+    let odd = |word: u64| {
+        let control = !((word | HIGH) - LOW * 0x20);
+        let delete = word.wrapping_add(LOW);
+        (word | control | delete) & HIGH
+    };
+    match bytes.len() {
+        8.. => words(bytes, odd),
+        _ => bytes.iter().all(|b| matches!(b, b' '..=b'~')),
+    }
+}
+
+/// Whether `odd` is 0 for all of at least eight bytes, taken by eight; the last ones partly twice.
+#[inline]
+fn words(bytes: &[u8], odd: impl Fn(u64) -> u64) -> bool {
+    let Some(&last) = bytes.last_chunk() else {
+        return false;
+    };
+    let mut seen = odd(u64::from_le_bytes(last));
+    let mut rest = bytes;
+    while let Some((&word, behind)) = rest.split_first_chunk() {
+        seen |= odd(u64::from_le_bytes(word));
+        rest = behind;
+    }
+    seen == 0
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Text::from("")
+    }
 }
 
 impl Deref for Text {
@@ -79,7 +195,7 @@ impl Borrow<str> for Text {
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Text(text.into_bytes().into())
+        Text::short(&text).unwrap_or_else(|| Text(Repr::Shared(text.into_bytes().into())))
     }
 }
 
@@ -91,7 +207,7 @@ impl From<&String> for Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Text(Bytes::copy_from_slice(text.as_bytes()))
+        Whole::Lent(&[]).text(text)
     }
 }
 
@@ -101,9 +217,27 @@ impl From<Text> for String {
     }
 }
 
+impl From<&Text> for Text {
+    fn from(text: &Text) -> Self {
+        text.clone()
+    }
+}
+
+impl From<Cow<'_, str>> for Text {
+    fn from(text: Cow<'_, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Text::from(text),
+            Cow::Owned(text) => Text::from(text),
+        }
+    }
+}
+
 impl From<Text> for Bytes {
     fn from(text: Text) -> Self {
-        text.0
+        match text.0 {
+            Repr::Short { .. } => Bytes::copy_from_slice(text.as_bytes()),
+            Repr::Shared(bytes) => bytes,
+        }
     }
 }
 
@@ -111,8 +245,8 @@ impl TryFrom<Bytes> for Text {
     type Error = Utf8Error;
 
     fn try_from(bytes: Bytes) -> Result<Self, Utf8Error> {
-        utf8(&bytes)?;
-        Ok(Text(bytes))
+        let short = Text::short(utf8(&bytes)?);
+        Ok(short.unwrap_or(Text(Repr::Shared(bytes))))
     }
 }
 
@@ -130,7 +264,7 @@ impl fmt::Display for Text {
 
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.as_str() == other.as_str()
     }
 }
 
@@ -179,6 +313,8 @@ mod tests {
             "café",
             "\u{10FFFF}",
             "0123456789abcdef0123456789abcdeé",
+            "0123456789abcdef0123456789abcdef012345",
+            "0123456789abcdef0123456789abcdef0123456é",
         ] {
             assert_eq!(utf8(text.as_bytes()), Ok(text));
             let whole = Bytes::copy_from_slice(text.as_bytes());
@@ -187,7 +323,10 @@ mod tests {
             for at in (0..=text.len()).filter(|&at| text.is_char_boundary(at)) {
                 let (first, rest) = shared.split_at(at);
                 assert_eq!((&*first, &*rest), text.split_at(at));
-                assert_eq!(Text::shared(&whole_str(&whole)[at..], &whole), rest);
+                let part = &whole_str(&whole)[at..];
+                assert_eq!(Whole::Shared(&whole).text(part), rest);
+                assert_eq!(Whole::Lent(&[]).text(part), rest);
+                assert_eq!(Bytes::from(rest), part);
             }
         }
         for bytes in [
@@ -198,6 +337,21 @@ mod tests {
         ] {
             assert!(utf8(bytes).is_err());
             assert!(Text::try_from(Bytes::copy_from_slice(bytes)).is_err());
+        }
+    }
+
+    #[test]
+    fn bytes_are_seen_one_by_one_wherever_they_stand() {
+        for length in 0..=80 {
+            for at in 0..length {
+                for byte in 0..=255 {
+                    let mut bytes = vec![b'~'; length];
+                    bytes[at] = byte;
+                    assert_eq!(is_ascii(&bytes), byte < 0x80, "{byte} of {length}");
+                    let printable = matches!(byte, b' '..=b'~');
+                    assert_eq!(is_printable(&bytes), printable, "{byte} of {length}");
+                }
+            }
         }
     }
 

@@ -51,7 +51,7 @@ impl Adapter for Record {
             event = event.attribute("time", time);
         }
         for (name, value) in extensions(delivery) {
-            event = event.attribute(name, AttributeValue::String(value));
+            event = event.attribute(name, AttributeValue::String(value.into()));
         }
         if let Some((media_type, data)) = data(delivery) {
             event = event.datacontenttype(media_type).data(data);

@@ -155,14 +155,14 @@ fn event(from: &mut Unstructured<'_>, first_piece: bool) -> Result<Option<Event>
             0 => AttributeValue::Boolean(from.arbitrary()?),
             1 => AttributeValue::Integer(from.arbitrary()?),
             2 => AttributeValue::Binary(from.arbitrary::<Vec<u8>>()?.into()),
-            3 => AttributeValue::Uri(format!("urn:{}", text(from)?)),
-            4 => AttributeValue::UriRef(text(from)?),
+            3 => AttributeValue::Uri(format!("urn:{}", text(from)?).into()),
+            4 => AttributeValue::UriRef(text(from)?.into()),
             5 => match Timestamp::from_unix(from.arbitrary()?, from.int_in_range(0..=999_999_999)?)
             {
                 Some(time) => AttributeValue::Timestamp(time),
                 None => return Ok(None),
             },
-            _ => AttributeValue::String(text(from)?),
+            _ => AttributeValue::String(text(from)?.into()),
         };
         event = event.attribute(name, value);
     }

@@ -7,7 +7,6 @@ mod usual;
 pub(crate) mod view;
 mod write;
 
-use bytes::Bytes;
 use capnp::message::{Reader, ReaderOptions};
 use capnp::{ErrorKind, NotInSchema};
 use faas_schemas::fsi_capnp;
@@ -15,35 +14,36 @@ use faas_schemas::fsi_capnp;
 use super::Received;
 use crate::error::{Rule, Violation, quote};
 use crate::event::Piece;
-use crate::text::utf8;
+use crate::text::{Whole, utf8};
 use crate::{Event, InvalidEvent, Limits};
 
 use segments::Segments;
 pub(super) use write::{event as write_event, message as write_message};
 
 /// Reads one framed `Event`.
-pub(super) fn read_event(bytes: &Bytes, limits: &Limits) -> Result<Event, Violation> {
-    if let Some(draft) = usual::Event::read(bytes, limits).and_then(event::Draft::of_usual) {
-        return draft.build(bytes, Piece::Whole);
+pub(super) fn read_event(whole: Whole<'_>, limits: &Limits) -> Result<Event, Violation> {
+    if let Some(draft) = usual::Event::read(whole.bytes(), limits).and_then(event::Draft::of_usual)
+    {
+        return draft.build(whole, Piece::Whole);
     }
-    let reader = open(bytes, limits)?;
+    let reader = open(whole.bytes(), limits)?;
     let root = reader
         .get_root::<fsi_capnp::event::Reader<'_>>()
         .map_err(malformed)?;
     let draft = event::Draft::read(root)?;
-    draft.build(bytes, Piece::Whole)
+    draft.build(whole, Piece::Whole)
 }
 
 /// Reads one framed `Message`.
-pub(super) fn read_message(bytes: &Bytes, limits: &Limits) -> Result<Received, Violation> {
-    let reader = open(bytes, limits)?;
+pub(super) fn read_message(whole: Whole<'_>, limits: &Limits) -> Result<Received, Violation> {
+    let reader = open(whole.bytes(), limits)?;
     let root = reader
         .get_root::<fsi_capnp::message::Reader<'_>>()
         .map_err(malformed)?;
-    let (message, draft) = message::read(root, bytes)?;
+    let (message, draft) = message::read(root, whole)?;
     Ok(Received::new(
         message,
-        draft.map(|draft| |piece| draft.build(bytes, piece)),
+        draft.map(|draft| |piece| draft.build(whole, piece)),
     ))
 }
 

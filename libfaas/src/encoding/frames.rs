@@ -5,13 +5,14 @@ use bytes::{Buf, Bytes};
 use super::Encoding;
 use crate::error::{Rule, Violation, quote};
 use crate::limits::Limits;
+use crate::text::Whole;
 
 /// The most that is allocated for bytes that have not come.
 const AHEAD: usize = 1 << 20;
 /// Room for one read: what a pipe holds on Linux.
 const READ: usize = 64 << 10;
-/// From here on a frame keeps the buffer that it was read into. A smaller one is copied out of it,
-/// which costs less than another buffer, and does not hold all of it for a few bytes.
+/// From here on a frame keeps the buffer that it was read into. What lasts of a smaller one is copied
+/// out of it, which costs less than another buffer, and does not hold all of it for a few bytes.
 const LARGE: usize = 32 << 10;
 
 /// Bytes in, frames out. Each byte is looked at once, however the stream is cut.
@@ -35,11 +36,28 @@ pub(super) struct Frames {
 
 /// The bytes of one document. Cap'n Proto's includes its segment table.
 #[derive(Debug)]
-pub(super) struct Frame {
+pub(super) struct Frame<'a> {
     pub(super) offset: u64,
-    pub(super) bytes: Bytes,
+    bytes: Taken<'a>,
     /// JSON: the line ended with the stream and not with a line feed, so it may be cut.
     pub(super) unterminated: bool,
+}
+
+#[derive(Debug)]
+enum Taken<'a> {
+    /// With the buffer that they were read into.
+    Own(Bytes),
+    /// Out of the buffer, which is used again.
+    Lent(&'a [u8]),
+}
+
+impl Frame<'_> {
+    pub(super) fn whole(&self) -> Whole<'_> {
+        match &self.bytes {
+            Taken::Own(bytes) => Whole::Shared(bytes),
+            Taken::Lent(bytes) => Whole::Lent(bytes),
+        }
+    }
 }
 
 impl Frames {
@@ -108,14 +126,14 @@ impl Frames {
         (self.offset, &self.buffer[self.start..])
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Frame>, Violation> {
+    pub(super) fn next(&mut self) -> Result<Option<Frame<'_>>, Violation> {
         match self.encoding {
             Encoding::Json => self.line(),
             Encoding::Protobuf | Encoding::Capnp => self.declared_frame(),
         }
     }
 
-    fn line(&mut self) -> Result<Option<Frame>, Violation> {
+    fn line(&mut self) -> Result<Option<Frame<'_>>, Violation> {
         loop {
             let (offset, pending) = self.pending();
             let found = pending[self.scanned..].iter().position(|&b| b == b'\n');
@@ -144,7 +162,7 @@ impl Frames {
         }
     }
 
-    fn declared_frame(&mut self) -> Result<Option<Frame>, Violation> {
+    fn declared_frame(&mut self) -> Result<Option<Frame<'_>>, Violation> {
         if self.declared.is_none() {
             self.declared = match self.encoding {
                 Encoding::Protobuf => self.varint()?,
@@ -255,7 +273,7 @@ impl Frames {
     }
 
     /// Takes bytes that are pending, without those before and after them.
-    fn take(&mut self, before: usize, count: usize, after: usize) -> Bytes {
+    fn take(&mut self, before: usize, count: usize, after: usize) -> Taken<'_> {
         let start = self.start + before;
         let end = start + count;
         self.skip(before + count + after);
@@ -263,13 +281,13 @@ impl Frames {
         // More than that is copied by the reader of a stream in which large frames follow closely.
         if count < LARGE || rest.len() > count {
             self.last = 0;
-            return Bytes::copy_from_slice(&self.buffer[start..end]);
+            return Taken::Lent(&self.buffer[start..end]);
         }
         self.last = (self.start + READ / 16).min(AHEAD + READ);
         let rest = rest.to_vec();
         let whole = std::mem::replace(&mut self.buffer, rest);
         self.start = 0;
-        Bytes::from(whole).slice(start..end)
+        Taken::Own(Bytes::from(whole).slice(start..end))
     }
 
     fn skip(&mut self, count: usize) {

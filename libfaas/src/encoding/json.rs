@@ -6,12 +6,11 @@ pub(crate) mod reader;
 mod scan;
 mod write;
 
-use bytes::Bytes;
 use data_encoding::BASE64;
 
 use crate::error::{Rule, quote};
 use crate::event::Piece;
-use crate::text::utf8;
+use crate::text::{Whole, utf8};
 use crate::{Event, Limits, Violation};
 
 use super::Received;
@@ -19,21 +18,21 @@ use reader::Reader;
 pub(super) use write::{event as write_event, message as write_message};
 
 /// Reads one event document.
-pub(super) fn read_event(bytes: &Bytes, limits: &Limits) -> Result<Event, Violation> {
-    let mut reader = Reader::new(text(bytes)?, limits.json_depth);
+pub(super) fn read_event(whole: Whole<'_>, limits: &Limits) -> Result<Event, Violation> {
+    let mut reader = Reader::new(text(whole.bytes())?, limits.json_depth);
     let draft = event::read(&mut reader)?;
     reader.end()?;
-    draft.build(bytes, Piece::Whole)
+    draft.build(whole, Piece::Whole)
 }
 
 /// Reads one message.
-pub(super) fn read_message(bytes: &Bytes, limits: &Limits) -> Result<Received, Violation> {
-    let mut reader = Reader::new(text(bytes)?, limits.json_depth);
+pub(super) fn read_message(whole: Whole<'_>, limits: &Limits) -> Result<Received, Violation> {
+    let mut reader = Reader::new(text(whole.bytes())?, limits.json_depth);
     let (message, draft) = message::read(&mut reader)?;
     reader.end()?;
     Ok(Received::new(
         message,
-        draft.map(|draft| |piece| draft.build(bytes, piece)),
+        draft.map(|draft| |piece| draft.build(whole, piece)),
     ))
 }
 

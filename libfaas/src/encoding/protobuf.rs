@@ -10,10 +10,9 @@ pub(crate) mod view;
 mod wire;
 mod write;
 
-use bytes::Bytes;
-
 use super::Received;
 use crate::event::Piece;
+use crate::text::Whole;
 use crate::{Event, Violation};
 
 pub(super) use write::{
@@ -21,17 +20,17 @@ pub(super) use write::{
 };
 
 /// Reads one `CloudEvent`.
-pub(super) fn read_event(bytes: &Bytes) -> Result<Event, Violation> {
+pub(super) fn read_event(whole: Whole<'_>) -> Result<Event, Violation> {
     let mut draft = event::Draft::default();
-    draft.merge(wire::Fields::new(bytes, 0))?;
-    draft.build(bytes, Piece::Whole)
+    draft.merge(wire::Fields::new(whole.bytes(), 0), whole)?;
+    draft.build(whole, Piece::Whole)
 }
 
 /// Reads one `Message`.
-pub(super) fn read_message(bytes: &Bytes) -> Result<Received, Violation> {
-    let (message, draft) = message::read(bytes)?;
+pub(super) fn read_message(whole: Whole<'_>) -> Result<Received, Violation> {
+    let (message, draft) = message::read(whole)?;
     Ok(Received::new(
         message,
-        draft.map(|draft| |piece| draft.build(bytes, piece)),
+        draft.map(|draft| |piece| draft.build(whole, piece)),
     ))
 }

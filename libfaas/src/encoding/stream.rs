@@ -6,6 +6,7 @@ use super::frames::{Frame, Frames};
 use super::{Encoding, check_size, hello, read_event, read_message};
 use crate::error::{Rule, Violation};
 use crate::event::Piece;
+use crate::text::Whole;
 use crate::{Event, Limits, Message};
 
 /// A message as a decoder hands it on.
@@ -172,13 +173,13 @@ impl MessageDecoder {
             return Ok(None);
         };
         let (offset, limits) = (frame.offset, &self.limits);
-        let read = read_message(&frame.bytes, self.encoding, limits);
+        let read = read_message(frame.whole(), self.encoding, limits);
         let mut received = read.map_err(|fault| located(fault, &frame))?;
         received.invalid_event = received.invalid_event.map(|fault| fault.shifted(offset));
         received.message.cut_to(limits);
         let message = &received.message;
         if first && (message.hello.is_none() || message.call != 0) {
-            return Err(hello::missing(offset, &frame.bytes));
+            return Err(hello::missing(offset, frame.whole().bytes()));
         }
         if !first && message.hello.is_some() {
             let expected = "one hello, first on the stream";
@@ -208,7 +209,7 @@ impl Message {
     ) -> Result<Received, Violation> {
         let bytes = bytes.into();
         check_size(bytes.len(), limits)?;
-        let mut received = read_message(&bytes, encoding, limits)?;
+        let mut received = read_message(Whole::Shared(&bytes), encoding, limits)?;
         received.message.cut_to(limits);
         check_call(&received)?;
         Ok(received)
@@ -249,8 +250,8 @@ fn check_call(received: &Received) -> Result<(), Violation> {
 }
 
 /// Gives a fault its place in the stream, and tells a last line that was cut from a broken one.
-fn located(fault: Violation, frame: &Frame) -> Violation {
-    let cut = frame.unterminated && fault.offset() == frame.bytes.len() as u64;
+fn located(fault: Violation, frame: &Frame<'_>) -> Violation {
+    let cut = frame.unterminated && fault.offset() == frame.whole().bytes().len() as u64;
     let fault = if cut {
         fault
             .under(Rule::Truncated)
@@ -336,7 +337,7 @@ impl EventDecoder {
         let Some(frame) = self.frames.next()? else {
             return Ok(None);
         };
-        let read = read_event(&frame.bytes, self.encoding, &self.limits);
+        let read = read_event(frame.whole(), self.encoding, &self.limits);
         read.map(Some).map_err(|fault| located(fault, &frame))
     }
 }

@@ -1,11 +1,10 @@
 //! A borrowed event: read where it stands, without allocating.
 
-use bytes::Bytes;
-
 use super::{capnp, protobuf};
 use crate::error::{Rule, Violation};
 use crate::event::check_specversion;
-use crate::{AttributeValue, Data, InvalidEvent, Limits, Text, Timestamp};
+use crate::text::Whole;
+use crate::{AttributeValue, Data, InvalidEvent, Limits, Timestamp};
 
 /// An event in Protobuf or Cap'n Proto, read in place: nothing is copied and nothing allocated.
 ///
@@ -100,15 +99,20 @@ pub enum ValueView<'a> {
 }
 
 impl ValueView<'_> {
-    /// The value on its own, its bytes shared with `whole`, which it was borrowed from.
-    pub(super) fn owned(self, name: &str, whole: &Bytes) -> Result<AttributeValue, InvalidEvent> {
+    /// The value on its own, from `whole`, which it was borrowed from.
+    #[inline]
+    pub(super) fn owned(
+        self,
+        name: &str,
+        whole: Whole<'_>,
+    ) -> Result<AttributeValue, InvalidEvent> {
         Ok(match self {
             ValueView::Boolean(value) => AttributeValue::Boolean(value),
             ValueView::Integer(value) => AttributeValue::Integer(value),
-            ValueView::String(text) => AttributeValue::String(text.to_owned()),
-            ValueView::Binary(bytes) => AttributeValue::Binary(whole.slice_ref(bytes)),
-            ValueView::Uri(text) => AttributeValue::Uri(text.to_owned()),
-            ValueView::UriRef(text) => AttributeValue::UriRef(text.to_owned()),
+            ValueView::String(text) => AttributeValue::String(whole.text(text)),
+            ValueView::Binary(bytes) => AttributeValue::Binary(whole.part(bytes)),
+            ValueView::Uri(text) => AttributeValue::Uri(whole.text(text)),
+            ValueView::UriRef(text) => AttributeValue::UriRef(whole.text(text)),
             ValueView::Timestamp { seconds, nanos } => {
                 let moment = u32::try_from(nanos).ok();
                 let moment = moment.and_then(|nanos| Timestamp::from_unix(seconds, nanos));
@@ -139,20 +143,21 @@ pub enum DataView<'a> {
 }
 
 impl DataView<'_> {
-    /// The data on its own, its bytes shared with `whole`, which it was borrowed from.
-    pub(super) fn owned(self, whole: &Bytes) -> Data {
+    /// The data on its own, from `whole`, which it was borrowed from.
+    pub(super) fn owned(self, whole: Whole<'_>) -> Data {
         match self {
-            DataView::Binary(bytes) => Data::Binary(whole.slice_ref(bytes)),
-            DataView::Text(text) => Data::Text(Text::shared(text, whole)),
+            DataView::Binary(bytes) => Data::Binary(whole.part(bytes)),
+            DataView::Text(text) => Data::Text(whole.text(text)),
             DataView::Proto { type_url, value } => Data::Proto {
                 type_url: type_url.to_owned(),
-                value: whole.slice_ref(value),
+                value: whole.part(value),
             },
         }
     }
 }
 
 /// Whether an event has what every event has.
+#[inline]
 pub(super) fn required(
     id: &str,
     source: &str,
@@ -160,16 +165,16 @@ pub(super) fn required(
     ty: &str,
 ) -> Result<(), InvalidEvent> {
     check_specversion(Some(specversion))?;
-    match [("id", id), ("source", source), ("type", ty)]
-        .into_iter()
-        .find(|(_, value)| value.is_empty())
-    {
-        Some((name, _)) => Err(InvalidEvent::new(
-            Rule::EventRequired,
-            name,
-            "non-empty text",
-            "none",
-        )),
-        None => Ok(()),
-    }
+    let name = match (id, source, ty) {
+        ("", _, _) => "id",
+        (_, "", _) => "source",
+        (_, _, "") => "type",
+        _ => return Ok(()),
+    };
+    Err(InvalidEvent::new(
+        Rule::EventRequired,
+        name,
+        "non-empty text",
+        "none",
+    ))
 }

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use fluent_uri::{Uri, UriRef};
 
 use super::{AttributeValue, Data, Event, InvalidTimestamp, JsonText, Parts};
+use crate::Text;
 use crate::error::{Rule, quote};
+use crate::text::is_printable;
 
 /// Builds an [`Event`]; [`build`](Self::build) validates.
 #[derive(Clone, Debug)]
@@ -79,7 +82,7 @@ impl fmt::Display for InvalidEvent {
 impl std::error::Error for InvalidEvent {}
 
 impl EventBuilder {
-    pub(super) fn new(id: String, source: String, ty: String) -> Self {
+    pub(super) fn new(id: Text, source: Text, ty: Text) -> Self {
         EventBuilder::from(Parts {
             id,
             source,
@@ -89,7 +92,7 @@ impl EventBuilder {
     }
 
     /// Replaces the `id`.
-    pub fn id(mut self, id: impl Into<String>) -> Self {
+    pub fn id(mut self, id: impl Into<Text>) -> Self {
         self.parts.id = id.into();
         self
     }
@@ -97,25 +100,25 @@ impl EventBuilder {
     /// Sets the `id` if it is empty.
     pub(crate) fn id_or_else(mut self, default: impl FnOnce() -> String) -> Self {
         if self.parts.id.is_empty() {
-            self.parts.id = default();
+            self.parts.id = default().into();
         }
         self
     }
 
     /// Replaces the `source`.
-    pub fn source(mut self, source: impl Into<String>) -> Self {
+    pub fn source(mut self, source: impl Into<Text>) -> Self {
         self.parts.source = source.into();
         self
     }
 
     /// Replaces the `type`.
-    pub fn ty(mut self, ty: impl Into<String>) -> Self {
+    pub fn ty(mut self, ty: impl Into<Text>) -> Self {
         self.parts.ty = ty.into();
         self
     }
 
     /// Sets the `subject`: non-empty text.
-    pub fn subject(self, subject: impl Into<String>) -> Self {
+    pub fn subject(self, subject: impl Into<Text>) -> Self {
         self.attribute("subject", AttributeValue::String(subject.into()))
     }
 
@@ -137,12 +140,12 @@ impl EventBuilder {
     }
 
     /// Sets the `datacontenttype`: a media type (RFC 2046).
-    pub fn datacontenttype(self, media_type: impl Into<String>) -> Self {
+    pub fn datacontenttype(self, media_type: impl Into<Text>) -> Self {
         self.attribute("datacontenttype", AttributeValue::String(media_type.into()))
     }
 
     /// Sets the `dataschema`: an absolute URI.
-    pub fn dataschema(self, uri: impl Into<String>) -> Self {
+    pub fn dataschema(self, uri: impl Into<Text>) -> Self {
         self.attribute("dataschema", AttributeValue::Uri(uri.into()))
     }
 
@@ -199,15 +202,25 @@ impl EventBuilder {
         self.build_piece(Piece::Whole)
     }
 
-    pub(crate) fn build_piece(mut self, piece: Piece) -> Result<Event, InvalidEvent> {
-        if let Some(error) = self.error {
-            return Err(error);
+    pub(crate) fn build_piece(self, piece: Piece) -> Result<Event, InvalidEvent> {
+        match self.error {
+            Some(error) => Err(error),
+            None => self.parts.build(piece),
         }
-        let parts = &self.parts;
+    }
+
+    fn fail(&mut self, error: InvalidEvent) {
+        self.error.get_or_insert(error);
+    }
+}
+
+impl Parts {
+    /// The event, if it is a valid CloudEvent.
+    pub(crate) fn build(mut self, piece: Piece) -> Result<Event, InvalidEvent> {
         for (name, value) in [
-            ("id", &parts.id),
-            ("source", &parts.source),
-            ("type", &parts.ty),
+            ("id", &self.id),
+            ("source", &self.source),
+            ("type", &self.ty),
         ] {
             if value.is_empty() {
                 return Err(InvalidEvent::new(
@@ -218,18 +231,14 @@ impl EventBuilder {
                 ));
             }
         }
-        check_string("id", &parts.id)?;
-        check_uri_ref("source", &parts.source)?;
-        check_string("type", &parts.ty)?;
-        for (name, value) in parts.attributes.iter() {
+        check_string("id", &self.id)?;
+        check_uri_ref("source", &self.source)?;
+        check_string("type", &self.ty)?;
+        for (name, value) in self.attributes.iter() {
             check_attribute(name, value)?;
         }
-        check_data(&mut self.parts, piece)?;
-        Ok(Event(self.parts.into()))
-    }
-
-    fn fail(&mut self, error: InvalidEvent) {
-        self.error.get_or_insert(error);
+        check_data(&mut self, piece)?;
+        Ok(Event(Arc::new(self)))
     }
 }
 
@@ -241,22 +250,21 @@ impl From<Parts> for EventBuilder {
 
 /// Whether data of this media type is JSON: `*/json` or `*/*+json`, whatever its parameters.
 pub(crate) fn is_json(media_type: &str) -> bool {
-    let essence = media_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii();
-    let Some((_, subtype)) = essence.split_once('/') else {
+    // Among bytes, since a place before the last four or five may lie inside a character.
+    let media_type = media_type.as_bytes();
+    let end = media_type.iter().position(|&b| b == b';');
+    let essence = media_type[..end.unwrap_or(media_type.len())].trim_ascii();
+    let Some(slash) = essence.iter().position(|&b| b == b'/') else {
         return false;
     };
-    // Among bytes, since a place before the last four or five may lie inside a character.
-    let subtype = subtype.as_bytes();
+    let subtype = &essence[slash + 1..];
     let suffix = subtype.last_chunk::<5>();
     subtype.eq_ignore_ascii_case(b"json")
         || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json"))
 }
 
 /// Of the CloudEvents versions, only 1.0 is an event here.
+#[inline]
 pub(crate) fn check_specversion(specversion: Option<&str>) -> Result<(), InvalidEvent> {
     match specversion {
         Some("1.0") => Ok(()),
@@ -276,22 +284,16 @@ pub(crate) fn check_specversion(specversion: Option<&str>) -> Result<(), Invalid
 }
 
 pub(crate) fn check_attribute(name: &str, value: &AttributeValue) -> Result<(), InvalidEvent> {
-    const RESERVED: [&str; 6] = ["id", "source", "type", "specversion", "data", "data_base64"];
-    let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    if name.is_empty() || !name.bytes().all(lower) || RESERVED.contains(&name) {
-        let expected = "a name of a-z and 0-9 that is no required attribute and not data";
-        return Err(InvalidEvent::new(
-            Rule::EventName,
-            name,
-            expected,
-            quote(name.as_bytes()),
-        ));
-    }
     let (expected, fits) = match name {
         "subject" | "datacontenttype" => ("String", matches!(value, AttributeValue::String(_))),
         "time" => ("Timestamp", matches!(value, AttributeValue::Timestamp(_))),
         "dataschema" => ("URI", matches!(value, AttributeValue::Uri(_))),
-        _ => ("", true),
+        _ if is_name(name) => return check_value(name, value),
+        _ => {
+            let expected = "a name of a-z and 0-9 that is no required attribute and not data";
+            let came = quote(name.as_bytes());
+            return Err(InvalidEvent::new(Rule::EventName, name, expected, came));
+        }
     };
     if !fits {
         return Err(InvalidEvent::new(
@@ -301,7 +303,7 @@ pub(crate) fn check_attribute(name: &str, value: &AttributeValue) -> Result<(), 
             value.type_name(),
         ));
     }
-    if matches!(name, "subject" | "datacontenttype" | "dataschema") && value.as_str() == Some("") {
+    if value.as_str() == Some("") {
         return Err(InvalidEvent::new(
             Rule::EventEmpty,
             name,
@@ -309,6 +311,28 @@ pub(crate) fn check_attribute(name: &str, value: &AttributeValue) -> Result<(), 
             "none",
         ));
     }
+    check_value(name, value)
+}
+
+/// Whether an extension may have this name.
+fn is_name(name: &str) -> bool {
+    const LOWER: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < table.len() {
+            table[byte] = matches!(byte as u8, b'a'..=b'z' | b'0'..=b'9');
+            byte += 1;
+        }
+        table
+    };
+    let reserved = matches!(
+        name,
+        "" | "id" | "source" | "type" | "specversion" | "data" | "data_base64"
+    );
+    !reserved && name.bytes().all(|b| LOWER[usize::from(b)])
+}
+
+fn check_value(name: &str, value: &AttributeValue) -> Result<(), InvalidEvent> {
     match value {
         AttributeValue::String(text) => check_string(name, text)?,
         AttributeValue::UriRef(text) => check_uri_ref(name, text)?,
@@ -329,6 +353,9 @@ pub(crate) fn check_attribute(name: &str, value: &AttributeValue) -> Result<(), 
 }
 
 fn check_uri_ref(name: &str, text: &str) -> Result<(), InvalidEvent> {
+    if is_plain_uri_ref(text) {
+        return Ok(());
+    }
     match UriRef::parse(text) {
         Ok(_) => Ok(()),
         Err(error) => {
@@ -343,6 +370,33 @@ fn check_uri_ref(name: &str, text: &str) -> Result<(), InvalidEvent> {
     }
 }
 
+/// Whether text is a URI-reference because it consists of unreserved characters and slashes, as most
+/// do, after a scheme at most. It may be one otherwise.
+fn is_plain_uri_ref(text: &str) -> bool {
+    const PLAIN: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < table.len() {
+            let character = byte as u8;
+            table[byte] = character.is_ascii_alphanumeric()
+                || matches!(character, b'-' | b'.' | b'_' | b'~' | b'/');
+            byte += 1;
+        }
+        table
+    };
+    let plain = |bytes: &[u8]| bytes.iter().position(|&b| !PLAIN[usize::from(b)]);
+    let text = text.as_bytes();
+    let Some(end) = plain(text) else {
+        return true;
+    };
+    let (scheme, rest) = text.split_at(end);
+    let of_scheme = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+    rest[0] == b':'
+        && scheme.first().is_some_and(u8::is_ascii_alphabetic)
+        && scheme.iter().all(of_scheme)
+        && plain(&rest[1..]).is_none()
+}
+
 /// CloudEvents' String has no control characters and no noncharacters.
 fn check_string(name: &str, text: &str) -> Result<(), InvalidEvent> {
     let bad = |c: &char| {
@@ -350,7 +404,7 @@ fn check_string(name: &str, text: &str) -> Result<(), InvalidEvent> {
         c.is_control() || (0xFDD0..=0xFDEF).contains(&code) || code & 0xFFFE == 0xFFFE
     };
     // Nearly all text is printable ASCII, which is seen without a look at each character.
-    if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+    if is_printable(text.as_bytes()) {
         return Ok(());
     }
     match text.chars().find(bad) {
@@ -364,6 +418,9 @@ fn check_string(name: &str, text: &str) -> Result<(), InvalidEvent> {
 }
 
 fn check_data(parts: &mut Parts, piece: Piece) -> Result<(), InvalidEvent> {
+    if matches!(parts.data, None | Some(Data::Binary(_))) {
+        return Ok(());
+    }
     let media_type = parts
         .attributes
         .get("datacontenttype")
@@ -404,5 +461,36 @@ fn check_data(parts: &mut Parts, piece: Piece) -> Result<(), InvalidEvent> {
             ))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn plain_uri_references_are_uri_references(text in "[a-z0-9A-Z:/._~?+-]{0,6}") {
+            prop_assert!(!is_plain_uri_ref(&text) || UriRef::parse(text.as_str()).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn most_uri_references_are_plain() {
+        for text in [
+            "/shop/orders",
+            "//host/a",
+            "https://example.com/a",
+            "urn:b",
+            "a",
+            "",
+        ] {
+            assert!(is_plain_uri_ref(text), "{text}");
+        }
+        for text in ["1:a", ":a", "a_b:c", "a b", "caf\u{e9}", "/a?b", "h:80:"] {
+            assert!(!is_plain_uri_ref(text), "{text}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::json_value;
 use crate::Text;
 use crate::encoding::json::reader::{Raw, Reader};
+use crate::text::Whole;
 
 /// An event's data.
 ///
@@ -123,9 +124,9 @@ impl JsonText {
     }
 
     /// For text that a decoder has checked as a part of its document.
-    pub(crate) fn checked(value: Raw<'_>, whole: &Bytes) -> Self {
+    pub(crate) fn checked(value: Raw<'_>, whole: Whole<'_>) -> Self {
         JsonText {
-            text: Text::shared(value.text, whole),
+            text: whole.text(value.text),
             levels: value.levels,
         }
     }

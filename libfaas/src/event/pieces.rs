@@ -37,7 +37,7 @@ impl Event {
         if matches!(self.data(), Some(Data::Json(_))) {
             let given = parts.attributes.get("datacontenttype");
             if given.is_none() {
-                let implied = AttributeValue::String("application/json".to_owned());
+                let implied = AttributeValue::String("application/json".into());
                 parts.attributes.insert("datacontenttype", implied);
             }
         }

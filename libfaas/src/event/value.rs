@@ -6,6 +6,7 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 
 use super::Timestamp;
+use crate::Text;
 
 /// A value of one of CloudEvents' seven attribute types (CloudEvents 1.0, "Type System").
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,13 +16,13 @@ pub enum AttributeValue {
     /// A whole number of 32 bits.
     Integer(i32),
     /// Unicode text without control characters and noncharacters.
-    String(String),
+    String(Text),
     /// Bytes; base64 where an encoding has only text.
     Binary(Bytes),
     /// An absolute URI (RFC 3986 section 4.3, a fragment is allowed).
-    Uri(String),
+    Uri(Text),
     /// A URI-reference (RFC 3986 section 4.1).
-    UriRef(String),
+    UriRef(Text),
     /// A moment (RFC 3339).
     Timestamp(Timestamp),
 }
@@ -76,4 +77,4 @@ macro_rules! from {
     };
 }
 
-from! { bool => Boolean, i32 => Integer, &str => String, String => String, Bytes => Binary, Vec<u8> => Binary, Timestamp => Timestamp }
+from! { bool => Boolean, i32 => Integer, &str => String, String => String, Text => String, Bytes => Binary, Vec<u8> => Binary, Timestamp => Timestamp }

@@ -1,6 +1,6 @@
 //! What a handler gives: an event, or one that still wants an id.
 
-use crate::{Event, EventBuilder, InvalidEvent};
+use crate::{Event, EventBuilder, InvalidEvent, Text};
 
 /// A result, as [`Call::emit`](super::Call::emit) takes it: made from an [`Event`], or from an
 /// [`EventBuilder`], which need not have an `id`.
@@ -20,7 +20,7 @@ enum Draft {
 /// let greeting = libfaas::function::result("/hello", "example.greeting").data("Hello, World");
 /// # libfaas::function::ResultEvent::from(greeting);
 /// ```
-pub fn result(source: impl Into<String>, ty: impl Into<String>) -> EventBuilder {
+pub fn result(source: impl Into<Text>, ty: impl Into<Text>) -> EventBuilder {
     Event::builder("", source, ty)
 }
 

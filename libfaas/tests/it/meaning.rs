@@ -188,7 +188,7 @@ pub(crate) fn as_carried(event: &Event, encoding: Encoding) -> Event {
             _ if named => continue,
             other => other.to_string(),
         };
-        builder = builder.attribute(name, AttributeValue::String(text));
+        builder = builder.attribute(name, AttributeValue::String(text.into()));
     }
     match event.data() {
         Some(Data::Text(_)) if untyped => builder

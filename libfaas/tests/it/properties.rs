@@ -73,8 +73,8 @@ fn value() -> impl Strategy<Value = AttributeValue> {
         any::<i32>().prop_map(AttributeValue::from),
         text().prop_map(AttributeValue::from),
         vec(any::<u8>(), 0..12).prop_map(AttributeValue::from),
-        "urn:[a-z]{1,8}".prop_map(AttributeValue::Uri),
-        "/?[a-z]{0,8}(#[a-z]{0,3})?".prop_map(AttributeValue::UriRef),
+        "urn:[a-z]{1,8}".prop_map(|text| AttributeValue::Uri(text.into())),
+        "/?[a-z]{0,8}(#[a-z]{0,3})?".prop_map(|text| AttributeValue::UriRef(text.into())),
         time().prop_map(AttributeValue::from),
     ]
 }

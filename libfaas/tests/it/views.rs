@@ -8,10 +8,10 @@ pub(crate) fn same_value(view: ValueView<'_>, value: &AttributeValue) -> bool {
     match (view, value) {
         (ValueView::Boolean(a), AttributeValue::Boolean(b)) => a == *b,
         (ValueView::Integer(a), AttributeValue::Integer(b)) => a == *b,
-        (ValueView::String(a), AttributeValue::String(b)) => a == b,
+        (ValueView::String(a), AttributeValue::String(b)) => b == a,
         (ValueView::Binary(a), AttributeValue::Binary(b)) => a == &b[..],
-        (ValueView::Uri(a), AttributeValue::Uri(b)) => a == b,
-        (ValueView::UriRef(a), AttributeValue::UriRef(b)) => a == b,
+        (ValueView::Uri(a), AttributeValue::Uri(b)) => b == a,
+        (ValueView::UriRef(a), AttributeValue::UriRef(b)) => b == a,
         (ValueView::Timestamp { seconds, nanos }, AttributeValue::Timestamp(time)) => {
             (seconds, nanos) == (time.seconds(), time.nanos() as i32)
         }

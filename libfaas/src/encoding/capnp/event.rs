@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use faas_schemas::fsi_capnp::{attribute, event};
 
 use super::{malformed, text, unknown_union, usual};
 use crate::encoding::view::{DataView, ValueView};
 use crate::error::{Rule, Violation, quote};
 use crate::event::{Attributes, Parts, Piece, Sorted, Unsorted, check_specversion, owned_name};
-use crate::{Event, EventBuilder, InvalidEvent};
+use crate::text::Whole;
+use crate::{Event, InvalidEvent};
 
 /// The fields of an event, read and not yet judged.
 pub(super) struct Draft<'a> {
@@ -79,25 +79,20 @@ impl<'a> Draft<'a> {
     }
 
     /// The event, its data shared with `whole`; an error is an invalid one.
-    pub(super) fn build(self, whole: &Bytes, piece: Piece) -> Result<Event, Violation> {
+    pub(super) fn build(self, whole: Whole<'_>, piece: Piece) -> Result<Event, Violation> {
         self.judge(whole, piece)
             .map_err(|fault| Violation::invalid_event(0, fault))
     }
 
-    fn judge(self, whole: &Bytes, piece: Piece) -> Result<Event, InvalidEvent> {
+    fn judge(self, whole: Whole<'_>, piece: Piece) -> Result<Event, InvalidEvent> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
         check_specversion(Some(self.specversion))?;
-        let (id, source, ty) = (
-            self.id.to_owned(),
-            self.source.to_owned(),
-            self.ty.to_owned(),
-        );
         let mut parts = Parts {
-            id,
-            source,
-            ty,
+            id: whole.text(self.id),
+            source: whole.text(self.source),
+            ty: whole.text(self.ty),
             ..Parts::default()
         };
         parts.attributes = Attributes::with_capacity(self.attributes.len());
@@ -106,7 +101,7 @@ impl<'a> Draft<'a> {
             parts.attributes.push(owned_name(name), value);
         }
         parts.data = self.data.map(|data| data.owned(whole));
-        EventBuilder::from(parts).build_piece(piece)
+        parts.build(piece)
     }
 }
 

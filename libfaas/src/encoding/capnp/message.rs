@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use capnp::struct_list;
 use faas_schemas::fsi_capnp::{context, entry, message, status};
 
 use super::event::Draft;
 use super::{malformed, text};
 use crate::error::Rule;
+use crate::text::Whole;
 use crate::{Cancel, Code, Context, Hello, Message, Status, Violation};
 
 /// Reads a message whose event is still a draft, since `more` decides what its data is.
 pub(super) fn read<'a>(
     root: message::Reader<'a>,
-    whole: &Bytes,
+    whole: Whole<'_>,
 ) -> Result<(Message, Option<Draft<'a>>), Violation> {
     let mut message = Message {
         call: root.get_call(),
@@ -29,7 +29,7 @@ pub(super) fn read<'a>(
         draft = Some(Draft::read(root.get_event().map_err(malformed)?)?);
     }
     if root.has_chunk() {
-        message.chunk = Some(whole.slice_ref(root.get_chunk().map_err(malformed)?));
+        message.chunk = Some(whole.part(root.get_chunk().map_err(malformed)?));
     }
     if root.has_end() {
         message.end = Some(read_status(root.get_end().map_err(malformed)?)?);

@@ -74,7 +74,7 @@ fn write_event(event: &Event, mut root: event::Builder<'_>) {
     root.set_source(event.source());
     root.set_spec_version("1.0");
     root.set_type(event.ty());
-    let implied = AttributeValue::String("application/json".to_owned());
+    let implied = AttributeValue::String("application/json".into());
     let json = matches!(event.data(), Some(Data::Json(_))) && event.datacontenttype().is_none();
     let implied = json.then_some(("datacontenttype", &implied));
     let count = event.attributes().chain(implied).count();
@@ -104,10 +104,10 @@ fn write_attribute(name: &str, value: &AttributeValue, mut target: attribute::Bu
     match value {
         AttributeValue::Boolean(value) => target.set_boolean(*value),
         AttributeValue::Integer(value) => target.set_integer(*value),
-        AttributeValue::String(text) => target.set_string(text),
+        AttributeValue::String(text) => target.set_string(text.as_str()),
         AttributeValue::Binary(bytes) => target.set_bytes(bytes),
-        AttributeValue::Uri(text) => target.set_uri(text),
-        AttributeValue::UriRef(text) => target.set_uri_ref(text),
+        AttributeValue::Uri(text) => target.set_uri(text.as_str()),
+        AttributeValue::UriRef(text) => target.set_uri_ref(text.as_str()),
         AttributeValue::Timestamp(time) => {
             let mut target = target.init_timestamp();
             target.set_seconds(time.seconds());

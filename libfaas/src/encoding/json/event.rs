@@ -2,23 +2,22 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-
 use super::reader::{Kind, Raw, Reader, Text, Twice};
 use crate::error::{Rule, quote};
 use crate::event::{Parts, Piece, Unsorted, check_specversion, is_json, owned_name};
+use crate::text::Whole;
 use crate::{
-    AttributeValue, Data, Event, EventBuilder, InvalidEvent, InvalidTimestamp, JsonText,
-    Text as Shared, Violation,
+    AttributeValue, Data, Event, InvalidEvent, InvalidTimestamp, JsonText, Text as Shared,
+    Violation,
 };
 
 /// The members of an event, read and not yet judged: what `data` means depends on others.
 #[derive(Default)]
 pub(super) struct Draft<'a> {
     at: u64,
-    id: String,
-    source: String,
-    ty: String,
+    id: Shared,
+    source: Shared,
+    ty: Shared,
     specversion: Option<Cow<'a, str>>,
     attributes: Unsorted<Cow<'static, str>, AttributeValue>,
     data: Option<Raw<'a>>,
@@ -95,22 +94,22 @@ impl<'a> Draft<'a> {
     fn set_text(&mut self, name: &str, text: Cow<'a, str>) -> Result<(), InvalidEvent> {
         let value = match name {
             "id" => {
-                self.id = text.into_owned();
+                self.id = text.into();
                 return Ok(());
             }
             "source" => {
-                self.source = text.into_owned();
+                self.source = text.into();
                 return Ok(());
             }
             "type" => {
-                self.ty = text.into_owned();
+                self.ty = text.into();
                 return Ok(());
             }
             "specversion" => {
                 self.specversion = Some(text);
                 return Ok(());
             }
-            "dataschema" => AttributeValue::Uri(text.into_owned()),
+            "dataschema" => AttributeValue::Uri(text.into()),
             "time" => {
                 let time = text.parse().map_err(|_: InvalidTimestamp| {
                     InvalidEvent::new(
@@ -122,14 +121,14 @@ impl<'a> Draft<'a> {
                 })?;
                 AttributeValue::Timestamp(time)
             }
-            _ => AttributeValue::String(text.into_owned()),
+            _ => AttributeValue::String(text.into()),
         };
         self.attributes.insert(owned_name(name), value);
         Ok(())
     }
 
-    /// The event, its data shared with `whole`; an error is an invalid one.
-    pub(super) fn build(mut self, whole: &Bytes, piece: Piece) -> Result<Event, Violation> {
+    /// The event, an error is an invalid one.
+    pub(super) fn build(mut self, whole: Whole<'_>, piece: Piece) -> Result<Event, Violation> {
         if let Some(fault) = self.fault.take() {
             return Err(fault);
         }
@@ -138,7 +137,7 @@ impl<'a> Draft<'a> {
             .map_err(|fault| Violation::invalid_event(at, fault))
     }
 
-    fn judge(self, whole: &Bytes, piece: Piece) -> Result<Event, InvalidEvent> {
+    fn judge(self, whole: Whole<'_>, piece: Piece) -> Result<Event, InvalidEvent> {
         check_specversion(self.specversion.as_deref())?;
         let mut parts = Parts {
             id: self.id,
@@ -167,7 +166,7 @@ impl<'a> Draft<'a> {
                 ));
             }
         };
-        EventBuilder::from(parts).build_piece(piece)
+        parts.build(piece)
     }
 }
 
@@ -199,7 +198,7 @@ fn integer(name: &str, literal: &str) -> Result<AttributeValue, InvalidEvent> {
 }
 
 /// `data` under a content type that isn't JSON, not copied where it has no escapes.
-fn string(value: Raw<'_>, whole: &Bytes) -> Result<Shared, InvalidEvent> {
+fn string(value: Raw<'_>, whole: Whole<'_>) -> Result<Shared, InvalidEvent> {
     let came = || quote(value.text.as_bytes());
     if !value.text.starts_with('"') {
         let expected = "a string under a datacontenttype that isn't JSON";
@@ -211,7 +210,7 @@ fn string(value: Raw<'_>, whole: &Bytes) -> Result<Shared, InvalidEvent> {
         ));
     }
     if let Some(plain) = value.plain_string() {
-        return Ok(Shared::shared(plain, whole));
+        return Ok(whole.text(plain));
     }
     let text: Result<String, _> = serde_json::from_str(value.text);
     text.map(Shared::from).map_err(|_| {

@@ -1,20 +1,24 @@
 //! `io.cloudevents.v1.CloudEvent`.
 
-use bytes::Bytes;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::wire::{Field, Fields, Value};
 use crate::encoding::view::{DataView, ValueView};
 use crate::error::{Rule, Violation};
-use crate::event::{Attributes, Parts, Piece, Unsorted, check_specversion, owned_name};
-use crate::{Event, EventBuilder, InvalidEvent};
+use crate::event::{Parts, Piece, Unsorted, check_specversion, owned_name};
+use crate::text::{Whole, ascii};
+use crate::{AttributeValue, Event, InvalidEvent};
 
 /// The fields of an event, read and not yet judged, since more may be merged in.
 #[derive(Default)]
 pub(super) struct Draft<'a> {
     at: u64,
     required: Required<'a>,
-    /// None: a value that is not set, or of a type that this version does not know.
-    attributes: Unsorted<&'a str, Option<ValueView<'a>>>,
+    attributes: Unsorted<Cow<'static, str>, AttributeValue>,
+    /// Attributes whose last value makes the event invalid. None: a value that is not set, or of a
+    /// type that this version does not know.
+    odd: BTreeMap<&'a str, Option<ValueView<'a>>>,
     data: Option<DataView<'a>>,
 }
 
@@ -28,13 +32,34 @@ pub(super) struct Required<'a> {
 
 impl<'a> Draft<'a> {
     /// Takes fields over, as Protobuf merges a message: the last value counts, per attribute too.
-    pub(super) fn merge(&mut self, mut fields: Fields<'a>) -> Result<(), Violation> {
-        self.at = fields.base();
-        while let Some(field) = fields.next()? {
+    pub(super) fn merge(
+        &mut self,
+        mut fields: Fields<'a>,
+        whole: Whole<'_>,
+    ) -> Result<(), Violation> {
+        self.at = fields.position();
+        loop {
+            if let Some((number, bytes, behind)) = fields.short() {
+                let taken = match (number, bytes) {
+                    (5, entry) => usual(entry)
+                        .map(|(name, value)| self.insert(name, Some(value), whole))
+                        .is_some(),
+                    _ => self.required.short(number, bytes),
+                };
+                if taken {
+                    fields = behind;
+                    continue;
+                }
+            }
+            let mut any = fields;
+            let Some(field) = any.next()? else {
+                return Ok(());
+            };
+            fields = any;
             match (field.number, field.value) {
                 (5, Value::Bytes(entry)) => {
                     let (name, value) = attribute(field.fields(entry))?;
-                    self.attributes.insert(name, value);
+                    self.insert(name, value, whole);
                 }
                 _ => {
                     let known = self.required.read(field)?;
@@ -44,17 +69,31 @@ impl<'a> Draft<'a> {
                 }
             }
         }
-        Ok(())
     }
 
-    /// The event, its data shared with `whole`; an error is an invalid one.
-    pub(super) fn build(self, whole: &Bytes, piece: Piece) -> Result<Event, Violation> {
+    #[inline]
+    fn insert(&mut self, name: &'a str, value: Option<ValueView<'a>>, whole: Whole<'_>) {
+        match value.map(|value| value.owned(name, whole)) {
+            Some(Ok(value)) => {
+                if !self.odd.is_empty() {
+                    self.odd.remove(name);
+                }
+                self.attributes.insert(owned_name(name), value);
+            }
+            _ => {
+                self.odd.insert(name, value);
+            }
+        }
+    }
+
+    /// The event; an error is an invalid one.
+    pub(super) fn build(self, whole: Whole<'_>, piece: Piece) -> Result<Event, Violation> {
         let at = self.at;
         self.judge(whole, piece)
             .map_err(|fault| Violation::invalid_event(at, fault))
     }
 
-    fn judge(self, whole: &Bytes, piece: Piece) -> Result<Event, InvalidEvent> {
+    fn judge(self, whole: Whole<'_>, piece: Piece) -> Result<Event, InvalidEvent> {
         let Required {
             id,
             source,
@@ -62,30 +101,47 @@ impl<'a> Draft<'a> {
             ty,
         } = self.required;
         check_specversion(Some(specversion))?;
-        let mut parts = Parts {
-            id: id.into(),
-            source: source.into(),
-            ty: ty.into(),
-            ..Parts::default()
-        };
-        let attributes = self.attributes.finish();
-        parts.attributes = Attributes::with_capacity(attributes.len());
-        for (name, value) in attributes.into_iter() {
+        for (name, value) in self.odd {
             let value = value.ok_or_else(|| {
                 let expected = "a value of one of the seven attribute types";
                 let came = "none that this version knows";
                 InvalidEvent::new(Rule::ProtobufUnset, name, expected, came)
             })?;
-            let value = value.owned(name, whole)?;
-            parts.attributes.push(owned_name(name), value);
+            value.owned(name, whole)?;
         }
-        parts.data = self.data.map(|data| data.owned(whole));
-        EventBuilder::from(parts).build_piece(piece)
+        let parts = Parts {
+            id: whole.text(id),
+            source: whole.text(source),
+            ty: whole.text(ty),
+            attributes: self.attributes.finish(),
+            data: self.data.map(|data| data.owned(whole)),
+        };
+        parts.build(piece)
     }
 }
 
 impl<'a> Required<'a> {
+    /// Takes the field if it is one of these and ASCII.
+    #[inline(always)]
+    pub(super) fn short(&mut self, number: u8, bytes: &'a [u8]) -> bool {
+        let place = match number {
+            1 => &mut self.id,
+            2 => &mut self.source,
+            3 => &mut self.specversion,
+            4 => &mut self.ty,
+            _ => return false,
+        };
+        match ascii(bytes) {
+            Some(text) => {
+                *place = text;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Takes the field if it is one of these.
+    #[inline]
     pub(super) fn read(&mut self, field: Field<'a>) -> Result<bool, Violation> {
         let Value::Bytes(bytes) = field.value else {
             return Ok(false);
@@ -103,6 +159,7 @@ impl<'a> Required<'a> {
 }
 
 /// Takes the field if it is one of the oneof `data`.
+#[inline]
 pub(super) fn read_data<'a>(
     field: Field<'a>,
     data: &mut Option<DataView<'a>>,
@@ -134,9 +191,56 @@ pub(super) fn read_data<'a>(
 }
 
 /// An entry of the map: what is absent has its default.
+#[inline]
 pub(super) fn attribute<'a>(
-    mut entry: Fields<'a>,
+    entry: Fields<'a>,
 ) -> Result<(&'a str, Option<ValueView<'a>>), Violation> {
+    match usual(entry.rest()) {
+        Some((name, value)) => Ok((name, Some(value))),
+        None => any_attribute(entry),
+    }
+}
+
+/// An entry as nearly all writers write it: its name in ASCII, then a value with one field, with
+/// text in ASCII, all lengths below 128. Whatever else comes, right or wrong, is None here: this decides nothing.
+#[inline]
+pub(super) fn usual(entry: &[u8]) -> Option<(&str, ValueView<'_>)> {
+    let (name, value) = parted(entry)?;
+    let [tag @ ..0x80, second @ ..0x80, rest @ ..] = value else {
+        return None;
+    };
+    let value = match (tag, rest) {
+        (0x08, []) => ValueView::Boolean(*second != 0),
+        (0x10, []) => ValueView::Integer(i32::from(*second)),
+        _ if rest.len() != usize::from(*second) => return None,
+        (0x1A, _) => ValueView::String(ascii(rest)?),
+        (0x22, _) => ValueView::Binary(rest),
+        (0x2A, _) => ValueView::Uri(ascii(rest)?),
+        (0x32, _) => ValueView::UriRef(ascii(rest)?),
+        (0x3A, _) => timestamp(None, Fields::new(rest, 0)).ok()?,
+        _ => return None,
+    };
+    Some((ascii(name)?, value))
+}
+
+/// Cuts such an entry into the bytes of its name and of its value.
+#[inline]
+pub(super) fn parted(entry: &[u8]) -> Option<(&[u8], &[u8])> {
+    const NAME: u8 = 1 << 3 | 2;
+    const VALUE: u8 = 2 << 3 | 2;
+    let [NAME, length @ ..0x80, rest @ ..] = entry else {
+        return None;
+    };
+    match rest.split_at_checked(usize::from(*length))? {
+        (name, [VALUE, length @ ..0x80, value @ ..]) if value.len() == usize::from(*length) => {
+            Some((name, value))
+        }
+        _ => None,
+    }
+}
+
+#[inline(never)]
+fn any_attribute<'a>(mut entry: Fields<'a>) -> Result<(&'a str, Option<ValueView<'a>>), Violation> {
     let (mut name, mut value) = ("", None);
     while let Some(field) = entry.next()? {
         match (field.number, field.value) {

@@ -2,25 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
 use super::event::Draft;
 use super::wire::{Fields, Value};
+use crate::text::Whole;
 use crate::{Cancel, Code, Context, Hello, Message, Status, Violation};
 
 /// Reads a message whose event is still a draft, since `more` stands after it.
-pub(super) fn read(whole: &Bytes) -> Result<(Message, Option<Draft<'_>>), Violation> {
+pub(super) fn read(whole: Whole<'_>) -> Result<(Message, Option<Draft<'_>>), Violation> {
     let mut message = Message::default();
     let mut draft: Option<Draft<'_>> = None;
-    let mut fields = Fields::new(whole, 0);
+    let mut fields = Fields::new(whole.bytes(), 0);
     while let Some(field) = fields.next()? {
         match (field.number, field.value) {
             (1, Value::Varint(number)) => message.call = number,
             (2, Value::Bytes(bytes)) => {
                 context(message.context.get_or_insert_default(), field.fields(bytes))?
             }
-            (3, Value::Bytes(bytes)) => draft.get_or_insert_default().merge(field.fields(bytes))?,
-            (4, Value::Bytes(bytes)) => message.chunk = Some(whole.slice_ref(bytes)),
+            (3, Value::Bytes(bytes)) => draft
+                .get_or_insert_default()
+                .merge(field.fields(bytes), whole)?,
+            (4, Value::Bytes(bytes)) => message.chunk = Some(whole.part(bytes)),
             (5, Value::Varint(number)) => message.more = number != 0,
             (6, Value::Bytes(bytes)) => {
                 status(message.end.get_or_insert_default(), field.fields(bytes))?

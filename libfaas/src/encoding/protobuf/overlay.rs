@@ -81,7 +81,7 @@ impl Overlay {
             if let (3, Value::Bytes(bytes)) = (field.number, field.value) {
                 event = Some((start, field.at as usize, bytes.len()));
             }
-            start = fields.offset();
+            start = fields.position() as usize;
         }
         let Some((tag, at, length)) = event else {
             return Ok([

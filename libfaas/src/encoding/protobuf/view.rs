@@ -1,6 +1,6 @@
 //! An encoded event read where it stands.
 
-use super::event::{Required, attribute, read_data};
+use super::event::{Required, attribute, parted, read_data, usual};
 use super::wire::{Fields, Value};
 use crate::encoding::view::{DataView, ValueView, required};
 use crate::error::Violation;
@@ -16,6 +16,7 @@ pub(crate) struct View<'a> {
 
 impl<'a> View<'a> {
     /// Reads all fields once, so that no later look-up can fail.
+    #[inline]
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, Violation> {
         let mut view = View {
             attributes: &[],
@@ -23,19 +24,37 @@ impl<'a> View<'a> {
             data: None,
         };
         let mut fields = Fields::new(bytes, 0);
-        let (mut before, mut first) = (0, None);
-        while let Some(field) = fields.next()? {
+        let (mut first, mut last) = (None, 0);
+        loop {
+            let before = fields.position() as usize;
+            if let Some((number, bytes, behind)) = fields.short() {
+                if number == 5 && usual(bytes).is_some() {
+                    fields = behind;
+                    first.get_or_insert(before);
+                    last = fields.position() as usize;
+                    continue;
+                }
+                if view.required.short(number, bytes) {
+                    fields = behind;
+                    continue;
+                }
+            }
+            let mut any = fields;
+            let Some(field) = any.next()? else {
+                break;
+            };
+            fields = any;
             match (field.number, field.value) {
                 (5, Value::Bytes(entry)) => {
                     attribute(field.fields(entry))?;
-                    let first = *first.get_or_insert(before);
-                    view.attributes = &bytes[first..fields.offset()];
+                    first.get_or_insert(before);
+                    last = fields.position() as usize;
                 }
                 _ if view.required.read(field)? => {}
                 _ => read_data(field, &mut view.data)?,
             }
-            before = fields.offset();
         }
+        view.attributes = &bytes[first.unwrap_or(last)..last];
         let Required {
             id,
             source,
@@ -59,13 +78,24 @@ impl<'a> View<'a> {
         self.required.ty
     }
 
-    /// The last of the name counts.
+    /// The last of the name counts. Of an entry with another name no more than that is read, as far
+    /// as the entry is one that nearly all writers write.
     pub(crate) fn attribute(&self, name: &str) -> Option<ValueView<'a>> {
         let mut found = None;
         let mut fields = Fields::new(self.attributes, 0);
-        while let Ok(Some(field)) = fields.next() {
+        loop {
+            if let Some((number, bytes, behind)) = fields.short()
+                && (number != 5 || parted(bytes).is_some_and(|(other, _)| other != name.as_bytes()))
+            {
+                fields = behind;
+                continue;
+            }
+            let mut any = fields;
+            let Ok(Some(field)) = any.next() else {
+                break;
+            };
+            fields = any;
             if let (5, Value::Bytes(entry)) = (field.number, field.value)
-                && may_be(name, entry)
                 && let Ok((key, value)) = attribute(field.fields(entry))
                 && key == name
             {
@@ -77,23 +107,5 @@ impl<'a> View<'a> {
 
     pub(crate) fn data(&self) -> Option<DataView<'a>> {
         self.data
-    }
-}
-
-/// False where an entry that is written as all writers do it, its name and then its value, has
-/// another name. Any other entry is to be read in full.
-fn may_be(name: &str, entry: &[u8]) -> bool {
-    const NAME: u8 = 1 << 3 | 2;
-    const VALUE: u8 = 2 << 3 | 2;
-    let [NAME, length @ ..0x80, rest @ ..] = entry else {
-        return true;
-    };
-    match rest.split_at_checked(usize::from(*length)) {
-        Some((other, [VALUE, length @ ..0x80, value @ ..]))
-            if value.len() == usize::from(*length) =>
-        {
-            other == name.as_bytes()
-        }
-        _ => true,
     }
 }

@@ -1,15 +1,15 @@
 //! Protobuf's wire format: fields in, nothing allocated.
 
 use crate::error::{Rule, Violation, quote};
-use crate::text::utf8;
+use crate::text::ascii;
 
 /// The fields of one message, in the order in which they stand.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    /// Where `bytes` begin in the document.
-    base: u64,
+    /// What has not been read.
+    rest: &'a [u8],
+    /// Where it ends in the document.
+    end: u64,
 }
 
 /// A field's number and value.
@@ -33,61 +33,98 @@ pub(super) enum Value<'a> {
 const GROUPS: usize = 64;
 
 impl<'a> Fields<'a> {
+    #[inline]
     pub(super) fn new(bytes: &'a [u8], base: u64) -> Self {
-        Fields { bytes, at: 0, base }
+        Fields {
+            rest: bytes,
+            end: base + bytes.len() as u64,
+        }
     }
 
-    /// Where these fields begin in the document.
-    pub(super) fn base(&self) -> u64 {
-        self.base
+    /// Where the next field begins in the document.
+    #[inline]
+    pub(super) fn position(&self) -> u64 {
+        self.end - self.rest.len() as u64
     }
 
-    /// Bytes read so far.
-    pub(super) fn offset(&self) -> usize {
-        self.at
+    /// What has not been read.
+    #[inline]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The next field and what is behind it, where its number is below 16 and its value fewer than
+    /// 128 bytes: nearly all. It decides nothing; what is None here is for [`next`](Self::next).
+    #[inline(always)]
+    pub(super) fn short(self) -> Option<(u8, &'a [u8], Self)> {
+        let [tag @ 8..0x80, length @ ..0x80, rest @ ..] = self.rest else {
+            return None;
+        };
+        let (bytes, rest) = rest.split_at_checked(usize::from(*length))?;
+        let end = self.end;
+        (tag & 7 == 2).then_some((tag >> 3, bytes, Fields { rest, end }))
     }
 
     /// The next field; None at the end.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, Violation> {
-        // Nearly all fields: a number below 16, and fewer than 128 bytes.
-        if let Some(&[tag @ 8..0x80, length @ ..0x80]) = self.bytes[self.at..].first_chunk()
-            && tag & 7 == 2
-            && let start = self.at + 2
-            && let Some(bytes) = self.bytes.get(start..start + usize::from(length))
-        {
-            self.at = start + bytes.len();
+        let (tag, number) = match self.rest {
+            // Nearly all: a field number below 16, and a number or a length below 128.
+            [tag @ 8..0x80, number @ ..0x80, rest @ ..] if tag & 5 == 0 => {
+                self.rest = rest;
+                (u64::from(*tag), u64::from(*number))
+            }
+            [] => return Ok(None),
+            _ => self.head(),
+        };
+        let field = (tag >> 3) as u32;
+        if tag & 2 != 0 {
+            let bytes = self.take(number)?;
+            let at = self.position() - bytes.len() as u64;
             return Ok(Some(Field {
-                number: u32::from(tag >> 3),
+                number: field,
                 value: Value::Bytes(bytes),
-                at: self.base + start as u64,
+                at,
             }));
         }
-        if self.at == self.bytes.len() {
-            return Ok(None);
-        }
-        self.any()
+        let (field, value) = match tag {
+            0 => (self.foreign()?, Value::Foreign),
+            _ => (field, Value::Varint(number)),
+        };
+        Ok(Some(Field {
+            number: field,
+            value,
+            at: self.position(),
+        }))
     }
 
+    /// The tag of a field and its number or its length. A tag of 0, and nothing read, where there is
+    /// a fault or a field of another kind.
     #[inline(never)]
-    fn any(&mut self) -> Result<Option<Field<'a>>, Violation> {
+    fn head(&mut self) -> (u64, u64) {
+        let mut ahead = *self;
+        let Ok((field, wire_type @ (0 | 2))) = ahead.tag() else {
+            return (0, 0);
+        };
+        let Ok(number) = ahead.varint() else {
+            return (0, 0);
+        };
+        *self = ahead;
+        (u64::from(field) << 3 | wire_type, number)
+    }
+
+    /// The number of a field that is passed over, or the fault.
+    #[cold]
+    fn foreign(&mut self) -> Result<u32, Violation> {
         let (number, wire_type) = self.tag()?;
         if wire_type == END_GROUP {
             return Err(self.fault("a field", "the end of a group that has not begun"));
         }
-        let value = self.value(number, wire_type, 0)?;
-        let length = if let Value::Bytes(bytes) = value {
-            bytes.len()
-        } else {
-            0
-        };
-        Ok(Some(Field {
-            number,
-            value,
-            at: self.base + (self.at - length) as u64,
-        }))
+        self.skip(number, wire_type, 0)?;
+        Ok(number)
     }
 
+    #[inline]
     fn tag(&mut self) -> Result<(u32, u64), Violation> {
         let tag = self.varint()?;
         match u32::try_from(tag >> 3) {
@@ -96,81 +133,77 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn value(&mut self, number: u32, wire_type: u64, depth: usize) -> Result<Value<'a>, Violation> {
+    /// Passes over the value of a field that nobody asks for.
+    fn skip(&mut self, number: u32, wire_type: u64, depth: usize) -> Result<(), Violation> {
         match wire_type {
-            0 => return self.varint().map(Value::Varint),
-            1 => self.take(8)?,
+            0 => self.varint().map(drop),
+            1 => self.take(8).map(drop),
             2 => {
                 let length = self.varint()?;
-                return self.take(length).map(Value::Bytes);
+                self.take(length).map(drop)
             }
-            3 if depth == GROUPS => return Err(self.fault("at most 64 nested groups", "one more")),
+            3 if depth == GROUPS => Err(self.fault("at most 64 nested groups", "one more")),
             3 => loop {
                 match self.tag()? {
-                    (end, END_GROUP) if end == number => break &[][..],
+                    (end, END_GROUP) if end == number => break Ok(()),
                     (_, END_GROUP) => {
                         return Err(self.fault("the end of the group that is open", "another"));
                     }
-                    (number, wire_type) => self.value(number, wire_type, depth + 1)?,
-                };
+                    (number, wire_type) => self.skip(number, wire_type, depth + 1)?,
+                }
             },
-            5 => self.take(4)?,
-            _ => return Err(self.fault("a wire type from 0 to 5", "another")),
-        };
-        Ok(Value::Foreign)
+            5 => self.take(4).map(drop),
+            _ => Err(self.fault("a wire type from 0 to 5", "another")),
+        }
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Violation> {
-        let rest = &self.bytes[self.at..];
-        if let Some(&byte @ ..0x80) = rest.first() {
-            self.at += 1;
-            return Ok(u64::from(byte));
-        }
-        let mut number = 0u64;
-        for (at, &byte) in rest.iter().take(10).enumerate() {
+        let (mut number, mut shift) = (0, 0);
+        let mut rest = self.rest;
+        while let [byte, behind @ ..] = rest {
             let bits = u64::from(byte & 0x7F);
             // The tenth byte has room for one bit.
-            if at == 9 && bits > 1 {
-                break;
+            if shift == 63 && *byte > 1 {
+                return Err(self.fault("a varint", "one of more than 64 bits"));
             }
-            number |= bits << (7 * at);
-            if byte < 0x80 {
-                self.at += at + 1;
+            number |= bits << shift;
+            rest = behind;
+            if *byte < 0x80 {
+                self.rest = rest;
                 return Ok(number);
             }
+            shift += 7;
         }
-        let came = if rest.len() < 10 {
-            "the end of the bytes"
-        } else {
-            "one of more than 64 bits"
-        };
-        Err(self.fault("a varint", came))
+        Err(self.fault("a varint", "the end of the bytes"))
     }
 
     /// A length is compared with what is there; nothing is allocated for it.
+    #[inline(always)]
     fn take(&mut self, length: u64) -> Result<&'a [u8], Violation> {
-        let rest = &self.bytes[self.at..];
-        match usize::try_from(length)
-            .ok()
-            .and_then(|length| rest.get(..length))
-        {
-            Some(taken) => {
-                self.at += taken.len();
+        let split = usize::try_from(length).ok();
+        match split.and_then(|length| self.rest.split_at_checked(length)) {
+            Some((taken, rest)) => {
+                self.rest = rest;
                 Ok(taken)
             }
-            None => {
-                let came = format!("{} before the end", rest.len());
-                Err(self.fault(format!("{length} bytes"), came))
-            }
+            None => Err(self.too_few(length)),
         }
     }
 
+    #[cold]
+    fn too_few(&self, length: u64) -> Violation {
+        let came = format!("{} before the end", self.rest.len());
+        self.fault(format!("{length} bytes"), came)
+    }
+
+    #[cold]
     fn fault(
         &self,
         expected: impl Into<std::borrow::Cow<'static, str>>,
         came: impl Into<std::borrow::Cow<'static, str>>,
     ) -> Violation {
-        Violation::new(Rule::Malformed, self.base + self.at as u64, expected, came)
+        Violation::new(Rule::Malformed, self.position(), expected, came)
     }
 }
 
@@ -178,9 +211,14 @@ const END_GROUP: u64 = 4;
 
 impl<'a> Field<'a> {
     /// The value as text.
-    #[inline]
+    #[inline(always)]
     pub(super) fn text(&self, bytes: &'a [u8]) -> Result<&'a str, Violation> {
-        utf8(bytes).map_err(|error| {
+        ascii(bytes).map_or_else(|| self.text_beyond_ascii(bytes), Ok)
+    }
+
+    #[inline(never)]
+    fn text_beyond_ascii(&self, bytes: &'a [u8]) -> Result<&'a str, Violation> {
+        std::str::from_utf8(bytes).map_err(|error| {
             let at = error.valid_up_to();
             let came = quote(&bytes[at..bytes.len().min(at + 8)]);
             Violation::new(
@@ -193,6 +231,7 @@ impl<'a> Field<'a> {
     }
 
     /// The value as the fields of a message.
+    #[inline]
     pub(super) fn fields(&self, bytes: &'a [u8]) -> Fields<'a> {
         Fields::new(bytes, self.at)
     }
