@@ -4,6 +4,7 @@
 //! drives it owns the descriptors, the process and the time: `now` is an argument.
 
 mod call;
+mod calls;
 mod death;
 mod outgoing;
 mod receive;
@@ -13,7 +14,7 @@ mod tests;
 mod timers;
 mod utf8;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use super::Part;
 use crate::{Code, Context, Encoding, Hello, Limits, Message, MessageDecoder, Status};
 
 use call::{Call, Input};
+use calls::Calls;
 use outgoing::Outgoing;
 use timers::{Timer, Timers};
 
@@ -103,8 +105,7 @@ pub struct Session {
     decoder: MessageDecoder,
     outgoing: Outgoing,
     notices: VecDeque<Notice>,
-    /// The calls that are open on the wire; some of them have ended for their caller.
-    calls: BTreeMap<u64, Call>,
+    calls: Calls,
     /// Calls whose caller waits for an end.
     live: usize,
     /// The number of the next call.
@@ -158,7 +159,7 @@ impl Session {
             options,
             outgoing,
             notices: VecDeque::new(),
-            calls: BTreeMap::new(),
+            calls: Calls::default(),
             live: 0,
             next: 1,
             timers,
@@ -252,6 +253,9 @@ impl Session {
     /// So many bytes of [`outgoing`](Self::outgoing) have been written.
     pub fn wrote(&mut self, count: usize) {
         self.outgoing.wrote(count);
+        if self.live == 0 {
+            self.outgoing.trim();
+        }
     }
 
     /// Stdin can't be written any more (EPIPE). Calls that the function has may still end; no

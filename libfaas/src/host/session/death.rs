@@ -113,7 +113,9 @@ impl Session {
         self.phase = Phase::Over;
         self.timers.clear();
         self.write_end();
-        for (call, state) in std::mem::take(&mut self.calls) {
+        let mut calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();
+        calls.sort_unstable_by_key(|(call, _)| *call);
+        for (call, state) in calls {
             if !state.over {
                 let part = Part::end(state.dies_of(&status));
                 self.notices.push_back(Notice::Part { call, part });

@@ -19,8 +19,8 @@ pub(super) struct Outgoing {
     left: usize,
 }
 
-/// What an idle instance may keep for its next message.
-const KEPT: usize = 16 << 10;
+/// What an idle instance may keep for its next messages.
+const KEPT: usize = 32 << 10;
 
 impl Outgoing {
     /// Appends a message, unless it has more bytes than `most`: whether it was appended.
@@ -75,6 +75,14 @@ impl Outgoing {
         used
     }
 
+    /// Frees what was kept for many messages or large ones, once all is written. Between calls that
+    /// follow each other it would only be allocated again.
+    pub(super) fn trim(&mut self) {
+        if self.left == 0 {
+            self.bytes.shrink_to(KEPT);
+        }
+    }
+
     /// So many bytes have been written.
     pub(super) fn wrote(&mut self, count: usize) {
         let mut count = count.min(self.left);
@@ -82,7 +90,6 @@ impl Outgoing {
         if self.left == 0 {
             self.shared.clear();
             self.bytes.clear();
-            self.bytes.shrink_to(KEPT);
             self.written = 0;
             return;
         }

@@ -37,6 +37,7 @@ impl Session {
         }
         if self.live == 0 {
             self.decoder.trim();
+            self.outgoing.trim();
         }
         self.start_graces();
     }

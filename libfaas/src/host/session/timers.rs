@@ -1,6 +1,6 @@
 //! What is due when: one timer for all calls of an instance.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// What a timer is for.
@@ -16,7 +16,9 @@ pub(super) enum Timer {
 
 #[derive(Clone, Debug)]
 pub(super) struct Timers {
-    due: BTreeSet<(Instant, Timer)>,
+    /// In ascending order. What is set is mostly due after all others, and what is taken away is
+    /// mostly among the first: both are at an end.
+    due: VecDeque<(Instant, Timer)>,
     /// When the hello is due.
     init: Option<Instant>,
     /// Graces that began when nobody said what time it was.
@@ -28,7 +30,7 @@ pub(super) struct Timers {
 impl Timers {
     pub(super) fn new(now: Instant) -> Self {
         Timers {
-            due: BTreeSet::new(),
+            due: VecDeque::new(),
             init: None,
             waiting: Vec::new(),
             now,
@@ -46,11 +48,21 @@ impl Timers {
 
     /// Moves a timer.
     pub(super) fn set(&mut self, from: Option<Instant>, to: Option<Instant>, timer: Timer) {
-        if let Some(from) = from {
-            self.due.remove(&(from, timer));
+        if let Some(from) = from
+            && let Ok(at) = self.due.binary_search(&(from, timer))
+        {
+            self.due.remove(at);
         }
         if let Some(to) = to {
-            self.due.insert((to, timer));
+            let one = (to, timer);
+            match self.due.back() {
+                Some(last) if one <= *last => {
+                    if let Err(at) = self.due.binary_search(&one) {
+                        self.due.insert(at, one);
+                    }
+                }
+                _ => self.due.push_back(one),
+            }
         }
         if timer == Timer::Init {
             self.init = to;
@@ -74,14 +86,14 @@ impl Timers {
         if !self.waiting.is_empty() {
             return Some(self.now);
         }
-        self.due.first().map(|(due, _)| *due)
+        self.due.front().map(|(due, _)| *due)
     }
 
     /// The next timer that has run out.
     pub(super) fn pop(&mut self) -> Option<Timer> {
-        let (due, timer) = *self.due.first()?;
+        let (due, timer) = *self.due.front()?;
         (due <= self.now).then(|| {
-            self.due.pop_first();
+            self.due.pop_front();
             timer
         })
     }
