@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the fixtures into the corpus, where cargo-fuzz starts from."""
-import json, pathlib
+"""Writes the fixtures into the corpus, below a folder."""
+import json, pathlib, sys
 
 here = pathlib.Path(__file__).parent
-corpus = here / "corpus" / "deliveries"
+corpus = pathlib.Path(sys.argv[1]) / "deliveries"
 corpus.mkdir(parents=True, exist_ok=True)
 count = 0
 for case in sorted((here.parent / "fixtures").glob("*/*/*")):

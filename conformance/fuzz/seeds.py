@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the test vectors into the corpus, where cargo-fuzz starts from."""
-import json, pathlib
+"""Writes the test vectors into the corpus, below a folder."""
+import json, pathlib, sys
 
 here = pathlib.Path(__file__).parent
-corpus = here / "corpus" / "incoming"
+corpus = pathlib.Path(sys.argv[1]) / "incoming"
 corpus.mkdir(parents=True, exist_ok=True)
 count = 0
 for file in sorted((here.parent.parent / "schemas/vectors").glob("*/*.json")):

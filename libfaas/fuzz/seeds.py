@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Writes the test vectors into the corpus of each target, where cargo-fuzz starts from."""
-import json, pathlib
+"""Writes the test vectors into the corpus of each target, below a folder."""
+import json, pathlib, sys
 
 here = pathlib.Path(__file__).parent
 vectors = here.parent.parent / "schemas/vectors"
 counts = {}
 
 def seed(target, name, data):
-    folder = here / "corpus" / target
+    folder = pathlib.Path(sys.argv[1]) / target
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(data)
     counts[target] = counts.get(target, 0) + 1

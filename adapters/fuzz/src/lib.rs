@@ -3,7 +3,10 @@
 use faas_adapters::{ADAPTERS, Adapter, Answer, Delivery, Response, candidates, detect};
 use libfaas::{Code, Data, Encoding, Event, Limits, Status};
 
-/// Maps a delivery with every adapter, and answers it.
+/// Their names, and what is done with the bytes.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[("deliveries", delivery)];
+
+/// Maps a delivery with every adapter, and answers it: its description, a zero byte and the payload, or the payload alone.
 pub fn delivery(bytes: &[u8]) {
     let (description, payload) = match bytes.iter().position(|byte| *byte == 0) {
         Some(at) => (&bytes[..at], &bytes[at + 1..]),

@@ -7,10 +7,14 @@ use faas_conformance::target::Times;
 use libfaas::{Encoding, Mode};
 use serde_json::Value;
 
+/// Their names, and what is done with the bytes.
+pub const TARGETS: &[(&str, fn(&[u8]))] = &[("incoming", incoming)];
+
 /// Bytes of a message.
 const LIMIT: usize = 4096;
 
-/// A subject is understood or broken, however its bytes are cut: understood, the same is read; broken, a rule is named.
+/// What a subject or a driver says: the first byte has the mode and the encoding, the second where it is cut in two. It
+/// is understood or broken, however its bytes are cut: understood, the same is read; broken, a rule is named.
 pub fn incoming(bytes: &[u8]) {
     let [head, cut, bytes @ ..] = bytes else {
         return;

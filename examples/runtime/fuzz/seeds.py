@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Writes requests and schedules into the corpora, where cargo-fuzz starts from."""
-import pathlib, struct
+"""Writes requests and schedules into the corpora, below a folder."""
+import pathlib, struct, sys
 
 here = pathlib.Path(__file__).parent
 vectors = here.parent.parent.parent / "schemas/vectors"
 counts = {}
 
 def seed(target, name, data):
-    folder = here / "corpus" / target
+    folder = pathlib.Path(sys.argv[1]) / target
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(data)
     counts[target] = counts.get(target, 0) + 1

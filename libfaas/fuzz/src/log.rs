@@ -4,9 +4,13 @@ use libfaas::host::{Log, Record, escape};
 
 use crate::pieces;
 
-/// However the bytes are cut, the records are the same and bounded; none names a call that is not open, and none
+/// The first byte says where the others are cut in two. However they are cut, the records are the same and bounded; none names a call that is not open, and none
 /// shows a control character.
-pub fn log(bytes: &[u8], cuts: &[usize]) {
+pub fn log(bytes: &[u8]) {
+    let Some((cut, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let cuts = &[usize::from(*cut)];
     let whole = records(&mut Log::new(usize::MAX), bytes, &[]);
     assert_eq!(whole, records(&mut Log::new(usize::MAX), bytes, cuts));
     for record in &whole {

@@ -8,9 +8,19 @@ use crate::pieces;
 /// Bytes of a message that the relay passes on.
 const LIMIT: usize = 4096;
 
-/// However the bytes are cut, what is passed on is the same, is well-formed, ends every call at most once and is what
-/// a second relay passes on unchanged.
-pub fn relay(mode: Mode, from: Encoding, to: Encoding, bytes: &[u8], cuts: &[usize]) {
+/// The first byte has the mode and the encodings, the second where the others are cut in two. However they are cut, what is
+/// passed on is the same, is well-formed, ends every call at most once and is what a second relay passes on unchanged.
+pub fn relay(bytes: &[u8]) {
+    let [head, cut, bytes @ ..] = bytes else {
+        return;
+    };
+    let mode = if head & 1 == 0 {
+        Mode::Stream
+    } else {
+        Mode::Structured
+    };
+    let encoding = |shift: u8| Encoding::ALL[usize::from(head >> shift & 3) % 3];
+    let (from, to, cuts) = (encoding(1), encoding(3), &[usize::from(*cut)]);
     let (passed, broken) = relayed(mode, from, to, LIMIT, pieces(bytes, &[]));
     let (in_pieces, cut_broken) = relayed(mode, from, to, LIMIT, pieces(bytes, cuts));
     assert_eq!(passed, in_pieces);

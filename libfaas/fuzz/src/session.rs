@@ -1,8 +1,10 @@
 //! The host's state of an instance: a caller, a clock and a function do what the bytes say.
 
 use std::collections::BTreeMap;
+use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use libfaas::host::{Death, Exit, Limit, Notice, Part, Session, session::Options};
 use libfaas::{
     Cancel, Code, Context, Encoding, Event, Hello, Limits, Message, MessageDecoder, Status,
@@ -31,6 +33,7 @@ pub fn session(bytes: &[u8]) {
     };
     let encoding = Encoding::ALL[usize::from(head) % 3];
     let concurrency = 1 + usize::from(head >> 2 & 3);
+    let large = head & 0x20 != 0;
     let now = Instant::now();
     let options = Options {
         spec: "1.0".into(),
@@ -38,8 +41,8 @@ pub fn session(bytes: &[u8]) {
         encoding,
         concurrency,
         chunks: head & 0x10 != 0,
-        max_message_bytes: 512,
-        max_event_bytes: Some(64),
+        max_message_bytes: if large { 1 << 17 } else { 512 },
+        max_event_bytes: (!large).then_some(64),
         max_output_bytes: Some(256),
         init: Duration::from_secs(10),
         cancel_grace: Duration::from_secs(1),
@@ -144,6 +147,28 @@ impl Caller {
         self.session.read(&bytes, self.now);
     }
 
+    /// Takes all that is to be written, in portions, and in one piece or in slices by turns.
+    fn write(&mut self) {
+        const PORTION: usize = 30_000;
+        let mut turns = 0..;
+        while self.session.unwritten() > 0 {
+            let mut slices = [IoSlice::new(&[]); 3];
+            let used = if turns.next() == Some(0) {
+                slices[0] = IoSlice::new(self.session.outgoing());
+                1
+            } else {
+                self.session.outgoing_slices(&mut slices)
+            };
+            let slices = slices[..used].iter().flat_map(|slice| slice.iter());
+            let mut bytes: Vec<u8> = slices.copied().collect();
+            bytes.truncate(PORTION);
+            assert!(!bytes.is_empty() && bytes.len() <= self.session.unwritten());
+            self.session.wrote(bytes.len());
+            self.reader.push(&bytes);
+        }
+        assert!(self.session.outgoing().is_empty());
+    }
+
     fn look(&mut self) {
         while let Some(notice) = self.session.notice() {
             match notice {
@@ -163,9 +188,7 @@ impl Caller {
         let live = self.calls.values().filter(|ended| !**ended).count();
         assert_eq!(self.session.live(), live);
         assert!(live <= self.concurrency && self.session.room() <= self.concurrency);
-        let outgoing = self.session.outgoing().to_vec();
-        self.session.wrote(outgoing.len());
-        self.reader.push(&outgoing);
+        self.write();
         while let Some(received) = self
             .reader
             .next()
@@ -233,6 +256,13 @@ fn part(argument: u8) -> Part {
             more: true,
             ..Part::default()
         },
+        // Large enough that its bytes are not copied, and for one message only with room for that.
+        13 => Part::last(
+            Event::builder("1", "/s", "t")
+                .data(Bytes::from_static(&[0xFF; 40_000]))
+                .build()
+                .expect("a valid event"),
+        ),
         _ => Part::default(),
     }
 }

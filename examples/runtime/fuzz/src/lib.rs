@@ -11,6 +11,10 @@ use bytes::Bytes;
 use faas_runtime::serve::schedule::Schedule;
 use jiff::Timestamp;
 
+/// Their names, and what is done with the bytes.
+pub const TARGETS: &[(&str, fn(&[u8]))] =
+    &[("http", http), ("admin", admin), ("schedule", schedule)];
+
 /// A request from a line with its method and target, lines with headers, an empty line and a body. None where HTTP's
 /// own parser would not have let it through.
 fn request(bytes: &[u8]) -> Option<Request<Bytes>> {
@@ -38,8 +42,15 @@ fn request(bytes: &[u8]) -> Option<Request<Bytes>> {
     request.body(Bytes::copy_from_slice(rest)).ok()
 }
 
-/// Times follow each other, and each is an event that can be written. `after` is taken for a time from 1970 on.
-pub fn schedule(after: u64, cron: &str) {
+/// Eight bytes that say from when on, taken for a time from 1970 on, and the fields of crontab(5): times follow each other,
+/// and each is an event that can be written.
+pub fn schedule(bytes: &[u8]) {
+    let Some((after, Ok(cron))) = bytes
+        .split_first_chunk()
+        .map(|(after, cron)| (u64::from_le_bytes(*after), std::str::from_utf8(cron)))
+    else {
+        return;
+    };
     let after = i64::try_from(after % 250_000_000_000_000).expect("some thousand years");
     let (Ok(schedule), Ok(mut last)) = (Schedule::new(cron), Timestamp::from_millisecond(after))
     else {

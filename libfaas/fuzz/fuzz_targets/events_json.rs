@@ -1,8 +1,0 @@
-//! A stream of events in this encoding: the first byte says where it is cut in two.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    if let Some((cut, bytes)) = bytes.split_first() {
-        libfaas_fuzz::event_stream(libfaas::Encoding::Json, bytes, &[usize::from(*cut)]);
-    }
-});
