@@ -97,6 +97,18 @@ impl Work {
         let Some(call) = state.calls.get(&n) else {
             return;
         };
+        if state.queue.contains(&n) && self.holds_up(state) {
+            if fault!("waiting-stops-reading") {
+                loop {
+                    thread::park();
+                }
+            }
+            let message = format!(
+                "more than {} bytes of input wait for their call's turn",
+                self.max_message_bytes
+            );
+            return state.end(n, Status::new(Code::ResourceExhausted, message));
+        }
         let one_too_large = call.inbox.is_empty() || call.unfinished.is_some();
         if call.held() <= self.max_message_bytes
             || fault!("hold-unbounded")
@@ -116,6 +128,16 @@ impl Work {
                 format!("more than {} bytes of input wait", self.max_message_bytes),
             ),
         );
+    }
+
+    /// Whether more than one message's worth of data waits for its call's turn, before input that a call wants that
+    /// has its turn.
+    fn holds_up(&self, state: &State) -> bool {
+        let waits = |n: &u64| state.queue.contains(n);
+        let open = || state.calls.iter().filter(|(_, call)| !call.output_ended);
+        let waiting = open().filter(|(n, _)| waits(n));
+        waiting.map(|(_, call)| call.held()).sum::<usize>() > self.max_message_bytes
+            && open().any(|(n, call)| !waits(n) && !call.input_ended)
     }
 
     fn start(self: &Arc<Self>, state: &mut State, n: u64) {

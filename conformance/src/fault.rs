@@ -170,6 +170,7 @@ pub const PROBE: &[Fault] = &[
     stream("output-limit-unknown", "ends a call whose result is too large with UNKNOWN"),
     stream("hold-unbounded", "holds more than the message limit for a call"),
     stream("hold-stops-reading", "stops reading when it holds too much for one call"),
+    stream("waiting-stops-reading", "stops reading when it holds too much for the calls that wait for their turn"),
     stream("memory-short", "remembers only the last 16 calls"),
     // malformed input
     stream("malformed-exit-0", "exits with status 0 after malformed input"),

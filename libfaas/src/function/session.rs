@@ -174,8 +174,33 @@ impl Session {
         if let Some(end) = end {
             state.read_end(call, end)?;
         }
+        if state.handler == Handler::Waits && self.must_refuse() {
+            self.refuse(call, effects);
+        }
         effects.push(Effect::Wake(call));
         Ok(())
+    }
+
+    /// Whether no more can be held for the calls that wait (`limit-hold-waiting`), though reading has to go on: what a
+    /// call that runs still waits for stands behind them.
+    fn must_refuse(&self) -> bool {
+        self.held_for_waiting() > self.hold && self.has_open_input()
+    }
+
+    /// Ends a call that waits for its turn, which does not come.
+    fn refuse(&mut self, call: u64, effects: &mut Vec<Effect>) {
+        let Some(state) = self.open.get_mut(&call) else {
+            return;
+        };
+        let message = format!(
+            "the calls that wait for their turn hold more than {} bytes",
+            self.hold
+        );
+        let refused = Err(Status::new(Code::ResourceExhausted, message));
+        effects.push(Effect::Write(state.end(call, refused)));
+        state.inbox = Inbox::default();
+        self.waiting.retain(|&waiting| waiting != call);
+        self.forget_if_over(call);
     }
 
     /// The next call whose handler may start.
@@ -312,13 +337,31 @@ impl Session {
     /// Whether there is room for another message.
     ///
     /// Calls beyond the concurrency wait, and at a concurrency of 1 the input of the one that runs
-    /// waits too: who has not taken in what it has read does not read.
+    /// waits too: who has not taken in what it has read does not read. But what waits for its turn
+    /// must not stand before what a call that runs waits for.
     pub(crate) fn may_read(&self) -> bool {
+        let alone = self.alone.map_or(0, |call| self.queued(call));
+        let waiting = self.held_for_waiting();
+        alone <= self.hold && (alone + waiting <= self.hold || self.has_open_input())
+    }
+
+    fn held_for_waiting(&self) -> usize {
         /// What a call costs that has not even an event.
         const WAITING: usize = 256;
-        let queued = |call: &u64| self.open.get(call).map_or(0, |state| state.inbox.queued());
-        let waiting: usize = self.waiting.iter().map(|call| WAITING + queued(call)).sum();
-        waiting + self.alone.iter().map(queued).sum::<usize>() <= self.hold
+        let held = |&call: &u64| WAITING.max(self.queued(call));
+        self.waiting.iter().map(held).sum()
+    }
+
+    fn queued(&self, call: u64) -> usize {
+        self.open.get(&call).map_or(0, |state| state.inbox.queued())
+    }
+
+    /// Whether a call that runs may get more input.
+    fn has_open_input(&self) -> bool {
+        let open = |state: &Call| {
+            state.handler == Handler::Runs && !state.input_ended && !state.output_ended
+        };
+        self.open.values().any(open)
     }
 
     /// Whether no handler runs or waits to.
@@ -370,7 +413,8 @@ impl Session {
         state.stop = Some(Status::new(Code::Cancelled, "the call was cancelled"));
         state.input_ended = true;
         state.inbox = Inbox::default();
-        if state.handler == Handler::Waits {
+        // A call that was refused its turn has its end.
+        if state.handler == Handler::Waits && !state.output_ended {
             effects.push(Effect::Write(state.end(call, Ok(()))));
             self.waiting.retain(|&waiting| waiting != call);
         }

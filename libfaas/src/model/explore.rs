@@ -34,17 +34,21 @@ pub(super) struct Explored {
     pub(super) bounded: bool,
 }
 
-/// Takes every step in every state. In each state one ending is tried, so that all are tried all over the world, and all
-/// of them where it goes no further.
+/// Takes every step in every state, after those with which it has `begun`. In each state one ending is tried, so that all
+/// are tried all over the world, and all of them where it goes no further.
 ///
 /// # Errors
 ///
 /// The steps that lead to where something does not hold, the fewest there are.
 #[cfg(test)]
-pub(super) fn explore(setup: &Setup, bound: Bound) -> Result<Explored, String> {
+pub(super) fn explore(setup: &Setup, begun: &[Step], bound: Bound) -> Result<Explored, String> {
     let mut explored = Explored::default();
     let mut seen = HashSet::new();
-    let start = World::new(setup.clone(), Instant::now());
+    let mut start = World::new(setup.clone(), Instant::now());
+    for &step in begun {
+        let applied = start.apply(step);
+        applied.map_err(|broken| format!("{broken}\nat {step:?} of {begun:?}"))?;
+    }
     seen.insert(key(&start));
     let mut layer = vec![(start, Vec::new())];
     for depth in 0.. {
@@ -53,8 +57,7 @@ pub(super) fn explore(setup: &Setup, bound: Bound) -> Result<Explored, String> {
             explored.states += 1;
             explored.depth = depth;
             let steps = world.steps();
-            let last = steps.is_empty() || depth == bound.depth;
-            let endings = if last {
+            let endings = if steps.is_empty() {
                 Ending::ALL.to_vec()
             } else {
                 vec![Ending::ALL[explored.states % Ending::ALL.len()]]
@@ -117,10 +120,11 @@ pub fn play(bytes: &[u8]) {
     let (Some(head), Some(more)) = (roll(), roll()) else {
         return;
     };
+    let concurrency = 1 + usize::from(head >> 2 & 3);
     let setup = Setup {
         encoding: Encoding::ALL[usize::from(head & 3) % 3],
-        concurrency: 1 + usize::from(head >> 2 & 3),
-        handlers: 1 + usize::from(head >> 2 & 3),
+        concurrency,
+        handlers: concurrency - usize::from(more & 3) % concurrency,
         calls: 40,
         items: 1 + (head >> 4 & 7),
         pieces: head & 0x80 == 0,

@@ -140,6 +140,8 @@ impl World {
             Ending::HangFunction,
             Ending::FallSilent,
         ];
-        (late.contains(&ending) && self.timer().is_some()).then_some(Step::Tick)
+        // A function that is given more than it runs may not get to a cancel that stands behind what waits for its turn.
+        let stuck = ending == Ending::Cancel && self.setup.handlers < self.setup.concurrency;
+        ((stuck || late.contains(&ending)) && self.timer().is_some()).then_some(Step::Tick)
     }
 }

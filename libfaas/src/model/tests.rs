@@ -21,8 +21,25 @@ fn small() -> Setup {
     }
 }
 
-/// Explores a world as deep as this.
+/// Explores a world as deep as this, from its beginning.
 fn holds(name: &str, setup: &Setup, depth: usize) {
+    holds_from(name, setup, &[], depth);
+}
+
+/// Two calls, each of which has sent an event; whoever may run does.
+const TWO_BEGUN: [Step; 8] = [
+    Step::ToFunction(Amount::One),
+    Step::ToHost(Amount::One),
+    Step::Open,
+    Step::Open,
+    Step::Send(1, Item::Event),
+    Step::ToFunction(Amount::One),
+    Step::Send(2, Item::Event),
+    Step::ToFunction(Amount::One),
+];
+
+/// Explores a world as deep as this, from where these steps lead.
+fn holds_from(name: &str, setup: &Setup, begun: &[Step], depth: usize) {
     let more = std::env::var("FAAS_MODEL")
         .ok()
         .and_then(|more| more.parse().ok());
@@ -31,7 +48,7 @@ fn holds(name: &str, setup: &Setup, depth: usize) {
         states: 10_000_000,
     };
     let start = std::time::Instant::now();
-    let explored = explore(setup, bound).unwrap_or_else(|broken| panic!("{name}: {broken}"));
+    let explored = explore(setup, begun, bound).unwrap_or_else(|broken| panic!("{name}: {broken}"));
     println!("{name}: {explored:?} in {:?}", start.elapsed());
 }
 
@@ -69,25 +86,57 @@ fn one_call_in_pieces() {
     holds("one call in pieces", &setup, 8);
 }
 
-#[test]
-fn two_calls_at_once() {
-    let setup = Setup {
+/// Two calls at once.
+fn two() -> Setup {
+    Setup {
         calls: 2,
         concurrency: 2,
         handlers: 2,
+        capacity: 64,
         ..small()
+    }
+}
+
+#[test]
+fn two_calls_at_once() {
+    holds("two calls at once", &two(), 6);
+    holds_from("two calls at once, later", &two(), &TWO_BEGUN, 4);
+}
+
+#[test]
+fn two_calls_and_deaths() {
+    let setup = Setup {
+        deaths: true,
+        ..two()
     };
-    holds("two calls at once", &setup, 6);
+    holds_from("two calls and deaths", &setup, &TWO_BEGUN, 3);
 }
 
 #[test]
 fn two_calls_of_which_one_waits() {
     let setup = Setup {
-        calls: 2,
-        concurrency: 2,
-        ..small()
+        handlers: 1,
+        ..two()
     };
-    holds("two calls of which one waits", &setup, 6);
+    holds_from("two calls of which one waits", &setup, &TWO_BEGUN, 4);
+}
+
+/// What waits for its turn is more than is held for it, and what the call that runs waits for comes after it.
+#[test]
+fn two_calls_of_which_one_waits_with_too_much() {
+    let setup = Setup {
+        handlers: 1,
+        hold: 300,
+        items: 2,
+        ..two()
+    };
+    let begun = [
+        &TWO_BEGUN[..],
+        &[Step::Send(2, Item::Event), Step::ToFunction(Amount::One)],
+    ]
+    .concat();
+    holds("two calls of which one waits with too much", &setup, 6);
+    holds_from("two calls, one of them refused", &setup, &begun, 4);
 }
 
 #[test]
@@ -131,7 +180,7 @@ fn what_goes_wrong_is_noticed() {
             depth: 9,
             states: 1_000_000,
         };
-        let broken = explore(&setup, bound).expect_err(&format!("{fault:?} is overlooked"));
+        let broken = explore(&setup, &[], bound).expect_err(&format!("{fault:?} is overlooked"));
         assert!(broken.contains(noticed), "{fault:?}: {broken}");
     }
 }

@@ -451,10 +451,11 @@ fn what_waits_is_held_back_by_not_reading() {
         Taken::Item(Item::Event { .. })
     ));
     assert!(bench.session.may_read());
-    // above for those only that can't run yet.
-    let mut bench = Bench::new(2, 1000);
+    // above for those only that can't run yet, while those that run have all their input.
+    let mut bench = Bench::new(2, 999);
     for call in 1..=2 {
-        bench.read(large(call)).unwrap();
+        let end = Some(Status::ok());
+        bench.read(Message { end, ..large(call) }).unwrap();
         bench.start();
     }
     assert!(bench.session.may_read());
@@ -463,6 +464,62 @@ fn what_waits_is_held_back_by_not_reading() {
     bench.finish(1, Ok(())).unwrap();
     bench.start();
     assert!(bench.session.may_read());
+}
+
+/// Else what would let the call go on that runs would never be read.
+#[test]
+fn what_waits_for_its_turn_never_stands_before_input_of_a_call_that_runs() {
+    for concurrency in [1, 2] {
+        let mut bench = Bench::new(concurrency, 1000);
+        for call in 1..=concurrency as u64 {
+            bench.read(Message { call, ..event() }).unwrap();
+            bench.start();
+            bench.session.take(call, false);
+        }
+        let further = 10..;
+        let mut refused = further.map(|call| {
+            let read = Message { call, ..event() };
+            (call, bench.read(read).unwrap())
+        });
+        let waits = refused.by_ref().take(3).all(|(_, wrote)| wrote.is_empty());
+        assert!(waits, "768 bytes wait");
+        let (call, wrote) = refused.next().expect("there is no end of calls");
+        let [
+            Message {
+                call: ended,
+                end: Some(end),
+                ..
+            },
+        ] = &wrote[..]
+        else {
+            panic!("{wrote:?}")
+        };
+        assert_eq!((*ended, end.code), (call, Code::ResourceExhausted));
+        // What was sent before that was known is dropped, and nothing is kept of it.
+        let end = Some(Status::ok());
+        let rest = Message {
+            call,
+            end,
+            ..event()
+        };
+        assert!(bench.read(rest).unwrap().is_empty());
+        assert!(!bench.session.open.contains_key(&call));
+        // The input of the call that runs comes to it, and those that waited have their turn.
+        let end = Some(Status::ok());
+        bench
+            .read(Message {
+                call: 1,
+                end,
+                ..event()
+            })
+            .unwrap();
+        assert!(matches!(
+            bench.session.take(1, false),
+            Taken::Item(Item::Event { .. })
+        ));
+        bench.finish(1, Ok(())).unwrap();
+        assert_eq!(bench.start(), 10);
+    }
 }
 
 #[test]

@@ -139,6 +139,11 @@ impl Reader {
         let effects = &mut self.effects;
         let applied = shared.state().session.receive(message, invalid, effects);
         applied.map_err(|malformed| Exit::malformed(&malformed))?;
+        // A call that is refused has no handler that could write before.
+        let refused = effects.iter().any(|one| matches!(one, Effect::Write(_)));
+        if refused && output.is_none() {
+            output = Some(shared.output.lock());
+        }
         shared.apply(effects, output.as_mut());
         Ok(true)
     }
