@@ -6,6 +6,7 @@ mod codec;
 mod faults;
 mod formats;
 mod judging;
+mod manifest;
 mod pages;
 mod runtime;
 mod security;
