@@ -25,6 +25,8 @@ for file in sorted(vectors.glob("*/*.json")):
         stream = "message" not in file.stem
         for to in range(3):
             seed("relay", f"{name}-{to}", bytes([stream | number << 1 | to << 3, 5]) + data)
+        if not stream:
+            seed("function", name, bytes([number | 3 << 2, 40]) + data)
         if stream:
             seed("outcome", name, bytes([3 + number, 0, 5]) + data)
         if encoding != "json":
@@ -42,6 +44,13 @@ for name, line in {
 for which in range(6):
     for exit in (0, 130, 200, 255):
         seed("outcome", f"{which}-{exit}", bytes([which, exit, 3]) + b'{"specversion":"1.0","id":"1","source":"/s","type":"t"}\n')
+EVENT = '"event":{"specversion":"1.0","id":"1","source":"/s","type":"%s","data":"d"}'
+for kind in "abcdh":
+    lines = ['{"call":1,%s}' % EVENT, '{"call":2,%s,"more":true}' % EVENT, '{"call":3,%s,"end":{}}' % EVENT,
+             '{"call":1,%s,"end":{}}' % EVENT, '{"call":2,"chunk":"ZQ==","end":{}}', '{"call":3,"cancel":{}}', '{"call":4,"end":{"code":"ABORTED"}}']
+    for concurrency in range(4):
+        text = "".join(line.replace("%s", kind) + "\n" for line in lines)
+        seed("function", f"calls-{kind}-{concurrency}", bytes([concurrency << 2, 30]) + text.encode())
 for target in ("crossing", "pair"):
     for length in (16, 64, 256, 1024):
         seed(target, str(length), bytes((n * 37 + n * n // 7) % 256 for n in range(length)))

@@ -2,6 +2,7 @@
 
 mod crossing;
 mod environment;
+mod function;
 mod log;
 mod manifest;
 mod outcome;
@@ -22,6 +23,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("events_protobuf", |bytes| {
         streams::event_stream(Protobuf, bytes)
     }),
+    ("function", function::function),
     ("log", log::log),
     ("manifest", manifest::manifest),
     ("messages_capnp", |bytes| {
