@@ -148,6 +148,13 @@ impl Sandbox {
         platform::Sandbox::new(revision, settings).map(Sandbox)
     }
 
+    /// Has a thread start an instance, or do something else that takes milliseconds: one that
+    /// processes can be started from at once, since it lives as long as they may.
+    #[cfg(feature = "tokio")]
+    pub(super) fn post(job: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        platform::Sandbox::post(job)
+    }
+
     /// `TMPDIR`, as the function sees it.
     pub fn tmpdir(&self) -> &str {
         self.0.tmpdir()

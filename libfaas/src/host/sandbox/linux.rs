@@ -171,6 +171,11 @@ impl Sandbox {
         })
     }
 
+    #[cfg(feature = "tokio")]
+    pub(super) fn post(job: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        launcher::post(job)
+    }
+
     pub(super) fn tmpdir(&self) -> &str {
         &self.shared.tmpdir
     }

@@ -46,6 +46,11 @@ impl Sandbox {
         }
     }
 
+    #[cfg(feature = "tokio")]
+    pub(super) fn post(job: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        std::thread::Builder::new().spawn(job).map(drop)
+    }
+
     pub(super) fn new(revision: &Revision, settings: &Settings) -> Result<Sandbox, SandboxError> {
         Self::probe(settings.level)?;
         let dir = TempDir::new().map_err(|e| SandboxError::step("make a folder for TMPDIR", e))?;

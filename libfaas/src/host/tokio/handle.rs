@@ -9,7 +9,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::call::Call;
 use super::function::{Counters, Function, not_found};
 use super::options::HostOptions;
-use super::starter::Starter;
 use crate::host::{Missing, Revision, Sandbox, State};
 use crate::{Code, Context, Manifest, Status};
 
@@ -41,7 +40,6 @@ pub struct Host {
 /// What all functions of a host share.
 pub(super) struct Core {
     pub(super) options: HostOptions,
-    pub(super) starter: Starter,
     pub(super) runtime: tokio::runtime::Handle,
     /// What tells this host's names from those of the one that ran here before.
     epoch: u64,
@@ -111,7 +109,6 @@ impl Host {
             .unwrap_or_default();
         let core = Core {
             options,
-            starter: Starter::default(),
             runtime: tokio::runtime::Handle::current(),
             epoch: u64::try_from(since.as_millis()).unwrap_or_default(),
             tickets: AtomicU64::new(1),

@@ -11,6 +11,7 @@ use tokio::time::sleep_until;
 use super::super::descriptor::{Descriptor, Watched, next_end, read, write};
 use super::super::function::Tenure;
 use super::super::invocation::{Attempt, Serving};
+use super::super::starter::start_instance;
 use super::ending;
 use super::stderr::Stderr;
 
@@ -173,10 +174,7 @@ impl Shot<'_> {
             event.clone(),
         )?;
         let invocation = Some((self.context.clone(), event));
-        let instance = core
-            .starter
-            .start(&self.tenure.revision, settings, invocation)
-            .await?;
+        let instance = start_instance(core, &self.tenure.revision, invocation).await?;
         let failed = |error| Status::new(Code::Unavailable, format!("watching a process: {error}"));
         let mut running =
             Running::new(instance, one, self.tenure, &self.context).map_err(failed)?;

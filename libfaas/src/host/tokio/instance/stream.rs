@@ -22,6 +22,7 @@ use super::super::function::Tenure;
 use super::super::invocation::Serving;
 use super::super::numbered::Numbered;
 use super::super::port::Wishes;
+use super::super::starter::start_instance;
 use super::stderr::Stderr;
 use crate::host::{Instance, Notice, Part, Sandbox, Session, Times};
 use crate::{Code, Status};
@@ -37,7 +38,7 @@ const AHEAD: usize = 256 << 10;
 pub(super) async fn run(mut tenure: Tenure) {
     let core = Arc::clone(&tenure.function.core);
     let settings = &core.options.settings;
-    let started = core.starter.start(&tenure.revision, settings, None).await;
+    let started = start_instance(&core, &tenure.revision, None).await;
     let live = started.and_then(|instance| {
         let failed =
             |error| Status::new(Code::Unavailable, format!("watching an instance: {error}"));
@@ -87,6 +88,8 @@ struct Live<'a> {
     /// The call whose caller must take output before more is read.
     stalled: Option<u64>,
     ladder: Ladder,
+    /// Counts the waits.
+    turns: u32,
     /// The pipes have been made wider.
     wide: bool,
     /// The host has closed stdin, and not the function.
@@ -105,6 +108,7 @@ struct Live<'a> {
 }
 
 /// What has happened, or can go on.
+#[derive(Default)]
 struct News {
     wishes: bool,
     written: Option<io::Result<()>>,
@@ -171,6 +175,7 @@ impl<'a> Live<'a> {
             hungry: VecDeque::new(),
             stalled: None,
             ladder: Ladder::Up,
+            turns: 0,
             wide: false,
             drained: false,
             was_ready: false,
@@ -212,15 +217,25 @@ impl<'a> Live<'a> {
         {
             timer.as_mut().reset(due.into());
         }
+        self.turns = self.turns.wrapping_add(1);
+        // What most turns are about comes first. Whoever floods the host with that must not keep
+        // it from the rest.
+        let all = self.turns % 16 == 0;
         poll_fn(|cx| {
-            let written = self.poll_write(cx);
-            let news = News {
+            let mut news = News {
                 wishes: self.tenure.port.poll_changed(cx).is_ready(),
-                written,
-                read: self.poll_read(cx),
-                process: poll_next_end(&mut self.processes, cx).is_ready(),
-                time: due.is_some() && timer.as_mut().poll(cx).is_ready(),
+                ..News::default()
             };
+            if news.wishes && !all {
+                return Poll::Ready(news);
+            }
+            news.written = self.poll_write(cx);
+            news.read = self.poll_read(cx);
+            if news.read.is_some() && !all {
+                return Poll::Ready(news);
+            }
+            news.process = poll_next_end(&mut self.processes, cx).is_ready();
+            news.time = due.is_some() && timer.as_mut().poll(cx).is_ready();
             match news.is_none() {
                 true => Poll::Pending,
                 false => Poll::Ready(news),
