@@ -12,6 +12,7 @@ mod assembly;
 pub mod blocking;
 mod death;
 mod log;
+mod numbered;
 mod oneshot;
 mod part;
 #[cfg(feature = "tokio")]

@@ -4,7 +4,6 @@
 //! drives it owns the descriptors, the process and the time: `now` is an argument.
 
 mod call;
-mod calls;
 mod death;
 mod outgoing;
 mod receive;
@@ -19,10 +18,10 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use super::Part;
+use super::numbered::Numbered;
 use crate::{Code, Context, Encoding, Hello, Limits, Message, MessageDecoder, Status};
 
 use call::{Call, Input};
-use calls::Calls;
 use outgoing::Outgoing;
 use timers::{Timer, Timers};
 
@@ -105,7 +104,7 @@ pub struct Session {
     decoder: MessageDecoder,
     outgoing: Outgoing,
     notices: VecDeque<Notice>,
-    calls: Calls,
+    calls: Numbered<Call>,
     /// Calls whose caller waits for an end.
     live: usize,
     /// The number of the next call.
@@ -159,7 +158,7 @@ impl Session {
             options,
             outgoing,
             notices: VecDeque::new(),
-            calls: Calls::default(),
+            calls: Numbered::default(),
             live: 0,
             next: 1,
             timers,

@@ -13,6 +13,10 @@ use tokio::io::unix::AsyncFd;
 
 use crate::host::{Exit, Process};
 
+/// Bytes given to one write of large data. Linux locks a pipe until a write is done: of one that is
+/// cut the reader takes the beginning, on another core, while the rest is written.
+const WRITE: usize = 256 << 10;
+
 /// The host's end of a pipe or a socket. Its open file is the host's alone, so that `O_NONBLOCK` on
 /// it does not reach the function.
 pub(super) struct Descriptor(AsyncFd<OwnedFd>);
@@ -95,12 +99,19 @@ impl Descriptor {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let asked = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        let total = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        let asked = total.min(WRITE);
         loop {
             let mut ready = ready!(self.0.poll_write_ready(cx))?;
+            let fd = self.0.get_ref();
             let written = match slices {
-                [one] => rustix::io::write(self.0.get_ref(), one),
-                _ => rustix::io::writev(self.0.get_ref(), slices),
+                [first, ..] if first.len() >= WRITE => rustix::io::write(fd, &first[..WRITE]),
+                [one] => rustix::io::write(fd, one),
+                [first, second, ..] if first.len() + second.len() > WRITE => {
+                    let second = &second[..WRITE - first.len()];
+                    rustix::io::writev(fd, &[*first, IoSlice::new(second)])
+                }
+                _ => rustix::io::writev(fd, slices),
             };
             match written {
                 Ok(count) => {

@@ -14,9 +14,9 @@ pub(super) use tenure::Tenure;
 use super::call::Call;
 use super::handle::{Core, FunctionState};
 use super::instance;
-use super::invocation::{After, Invocation, instant_of};
-use super::numbered::Numbered;
+use super::invocation::{After, Invocation, instant_of, patience};
 use super::port::Port;
+use crate::host::numbered::Numbered;
 use crate::host::pool::{Action, Pool};
 use crate::host::{Revision, State};
 use crate::{Code, Context, Mode, Status};
@@ -159,14 +159,15 @@ impl Function {
             return Err(not_found(&self.tenant, &self.name));
         };
         let timeout = current.revision.bounds.timeout;
-        let invocation = Invocation::new(ticket, Arc::clone(self), context, deadline.flatten());
-        let patience = invocation.patience(timeout, now);
+        let deadline = deadline.flatten();
+        let patience = patience(deadline, timeout, now);
         if let Err(status) = current.pool.submit(ticket, patience, now) {
             inner.counters.refused += 1;
             self.settle(inner);
             return Err(status);
         }
-        let invocation = Arc::new(invocation);
+        let function = Arc::clone(self);
+        let invocation = Arc::new(Invocation::new(ticket, function, context, deadline));
         inner.accepted += 1;
         inner.waiting.insert(ticket, Arc::clone(&invocation));
         self.settle(inner);

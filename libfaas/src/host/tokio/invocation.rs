@@ -119,13 +119,9 @@ impl Invocation {
         self.state().context.clone()
     }
 
-    /// Until when it may wait for an instance: as long as its caller does, at most as long as an
-    /// attempt may take.
+    /// Until when it may wait for an instance.
     pub(super) fn patience(&self, timeout: Option<Duration>, now: Instant) -> Option<Instant> {
-        earlier(
-            self.state().deadline,
-            timeout.and_then(|timeout| now.checked_add(timeout)),
-        )
+        patience(self.state().deadline, timeout, now)
     }
 
     // The caller's side.
@@ -422,6 +418,19 @@ fn wake_reader(mut state: MutexGuard<'_, State>) {
     if let Some(reader) = reader {
         reader.wake();
     }
+}
+
+/// Until when an invocation may wait for an instance: as long as its caller does, at most as long as
+/// an attempt may take.
+pub(super) fn patience(
+    deadline: Option<Instant>,
+    timeout: Option<Duration>,
+    now: Instant,
+) -> Option<Instant> {
+    earlier(
+        deadline,
+        timeout.and_then(|timeout| now.checked_add(timeout)),
+    )
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

@@ -11,7 +11,6 @@ mod handle;
 mod instance;
 mod invocation;
 mod log;
-mod numbered;
 mod options;
 mod port;
 mod starter;

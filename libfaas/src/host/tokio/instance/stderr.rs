@@ -13,8 +13,8 @@ use super::super::descriptor::Descriptor;
 use super::super::function::Tenure;
 use super::super::invocation::Invocation;
 use super::super::log::{CallIdentity, LogLine, LogSink};
-use super::super::numbered::Numbered;
 use crate::Context;
+use crate::host::numbered::Numbered;
 use crate::host::{Log, Record};
 
 /// Bytes asked for in one read.

@@ -20,10 +20,10 @@ use ladder::Ladder;
 use super::super::descriptor::{Descriptor, Watched, poll_next_end};
 use super::super::function::Tenure;
 use super::super::invocation::Serving;
-use super::super::numbered::Numbered;
 use super::super::port::Wishes;
 use super::super::starter::start_instance;
 use super::stderr::Stderr;
+use crate::host::numbered::Numbered;
 use crate::host::{Instance, Notice, Part, Sandbox, Session, Times};
 use crate::{Code, Status};
 
@@ -220,7 +220,7 @@ impl<'a> Live<'a> {
         self.turns = self.turns.wrapping_add(1);
         // What most turns are about comes first. Whoever floods the host with that must not keep
         // it from the rest.
-        let all = self.turns % 16 == 0;
+        let all = self.turns.is_multiple_of(16);
         poll_fn(|cx| {
             let mut news = News {
                 wishes: self.tenure.port.poll_changed(cx).is_ready(),

@@ -1,15 +1,13 @@
-//! The calls of an instance, by their numbers.
+//! Maps by numbers that the host gives out, one after the other.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::call::Call;
+/// What stands behind a number that the host chose: a call on a stream, an invocation, an instance.
+pub(super) type Numbered<T> = HashMap<u64, T, BuildHasherDefault<Number>>;
 
-/// The calls that are open on the wire; some of them have ended for their caller.
-pub(super) type Calls = HashMap<u64, Call, BuildHasherDefault<Number>>;
-
-/// Hashes a call's number by one multiplication. The host chooses the numbers, one after the other:
-/// a function only has them looked up, so it can't make them collide.
+/// Hashes a number by one multiplication. A function only has numbers looked up, so it can't make
+/// them collide.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Number(u64);
 
@@ -22,7 +20,7 @@ impl Hasher for Number {
     }
 
     fn write(&mut self, _: &[u8]) {
-        unreachable!("a call's number is hashed as the number that it is");
+        unreachable!("a number is hashed as the number that it is");
     }
 
     fn finish(&self) -> u64 {
