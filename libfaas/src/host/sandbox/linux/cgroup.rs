@@ -417,8 +417,11 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         let Some(made) = self.made.take() else { return };
-        // The count of kills can't be set back.
-        let usable = made.empty(PATIENCE) && !made.out_of_memory();
+        // The count of kills can't be set back. Where memory ran out in a process that was being
+        // killed already, nothing was counted; but the alarm may be on its way still, and would
+        // meet the next instance.
+        let raised = |made: &Made| made.alarm.as_ref().is_some_and(Alarm::take_raised);
+        let usable = made.empty(PATIENCE) && !made.out_of_memory() && !raised(&made);
         if usable && made.reopen(&self.limits).is_ok() {
             let mut free = lock_free();
             if free.len() < KEPT {
@@ -696,5 +699,29 @@ mod tests {
         );
         assert!(own.join("faas-7").is_dir());
         assert!(found.has(Controller::Memory).is_none());
+    }
+
+    #[test]
+    fn a_group_whose_alarm_was_raised_is_not_used_again() {
+        // Nobody else's.
+        let limits = Limits {
+            memory: Some(123 << 20),
+            ..Limits::default()
+        };
+        let make = || Hierarchies::get().group(&limits).ok().flatten();
+        let path = |group: &Group| group.made().dirs[0].path.clone();
+        let Some(first) = make().filter(|group| group.made().alarm.is_some()) else {
+            eprintln!("skipped: no control group of version 1 bounds memory here");
+            return;
+        };
+        let used = path(&first);
+        drop(first);
+        let again = make().unwrap();
+        assert_eq!(path(&again), used);
+        let alarm = again.made().alarm.as_ref().unwrap();
+        rustix::io::write(alarm, &1u64.to_ne_bytes()).unwrap();
+        drop(again);
+        assert!(!used.exists());
+        assert_ne!(path(&make().unwrap()), used);
     }
 }

@@ -89,6 +89,14 @@ impl Alarm {
     }
 }
 
+impl Alarm {
+    /// Whether it has ever been raised; true once. Nobody else reads the descriptor, so it says so
+    /// whether or not the thread has come to it.
+    pub(super) fn take_raised(&self) -> bool {
+        rustix::io::read(&self.fd, &mut [0; 8]).is_ok()
+    }
+}
+
 impl AsFd for Alarm {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
@@ -227,6 +235,19 @@ mod tests {
         }
 
         fn look(&self, _: &Table) {}
+    }
+
+    #[test]
+    fn it_says_whether_it_was_raised_when_everybody_was_told() {
+        let (sender, told) = channel();
+        let only: Arc<dyn Watched> = Arc::new(Told(sender, "only"));
+        let alarm = Alarm::new().unwrap();
+        let _watch = alarm.watch(Arc::downgrade(&only));
+        assert!(!alarm.take_raised());
+        rustix::io::write(&alarm.fd, &1u64.to_ne_bytes()).unwrap();
+        assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok("only"));
+        assert!(alarm.take_raised());
+        assert!(!alarm.take_raised());
     }
 
     #[test]
