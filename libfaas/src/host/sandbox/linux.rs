@@ -16,7 +16,7 @@ use self::cell::{Blueprint, Cell};
 use self::cgroup::{Controller, Group, Hierarchies, Limits};
 use self::spawn::{Capabilities, Failed, Plan, Signals, Step, Strings, c_string};
 use self::watch::{Watch, Watched};
-use super::tmpdir::TempDir;
+use super::tmpdir::{Owner, TempDir};
 use super::{Means, Measure, Measures, Missing, SandboxError, StartError};
 use crate::host::{Level, Revision, Settings};
 use crate::{Network, Stage};
@@ -69,6 +69,8 @@ struct Shared {
     known: Mutex<sweep::Known>,
     /// Removed last.
     folder_of_tmpdir: Mutex<Option<TempDir>>,
+    /// Who may have that folder afterwards.
+    owner: Owner,
 }
 
 /// What I2 has in addition.
@@ -109,6 +111,7 @@ impl Sandbox {
             )
         };
         let mut folder = std::path::absolute(&revision.folder).map_err(find)?;
+        let owner = Owner::of(revision);
         let (multi_tenant, dir) = match level {
             Level::MultiTenant => {
                 folder = folder.canonicalize().map_err(find)?;
@@ -117,7 +120,7 @@ impl Sandbox {
             _ => (
                 None,
                 Some(
-                    TempDir::new()
+                    TempDir::of(&owner)
                         .map_err(|e| SandboxError::step("make a folder for TMPDIR", e))?,
                 ),
             ),
@@ -162,6 +165,7 @@ impl Sandbox {
             stages: Mutex::default(),
             known: Mutex::default(),
             folder_of_tmpdir: Mutex::new(dir),
+            owner,
         });
         let watch =
             watch(&shared).map_err(|e| SandboxError::step("watch the instance's memory", e))?;
@@ -403,20 +407,23 @@ impl Drop for Shared {
         if let Some(cell) = &mut *lock(&self.cell) {
             cell.wait_until(deadline);
         }
+        // Only a group says that nobody is left; a search finds whom it finds.
+        let mut alone = false;
         if self.measures.has(Measure::Descendants) {
             match &self.group {
-                Some(group) => drop(group.empty(PATIENCE)),
+                Some(group) => alone = group.empty(PATIENCE),
                 None => drop(sweep::empty(&mut lock(&self.known), &self.tmpdir, PATIENCE)),
             }
         } else {
             // What is in it lives on.
             std::mem::forget(self.group.take());
         }
-        if let (false, Some(dir)) = (
-            self.measures.has(Measure::TmpdirRemoved),
-            &mut *lock(&self.folder_of_tmpdir),
-        ) {
-            dir.keep();
+        if let Some(mut dir) = lock(&self.folder_of_tmpdir).take() {
+            if !self.measures.has(Measure::TmpdirRemoved) {
+                dir.keep();
+            } else if alone && self.level < Level::MultiTenant {
+                dir.give_back(&self.owner);
+            }
         }
     }
 }

@@ -11,35 +11,45 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::io::Errno;
 use rustix::process::{Pid, geteuid, test_kill_process};
 
+#[cfg(target_os = "linux")]
+mod spare;
+
+#[cfg(target_os = "linux")]
+pub(super) use spare::Owner;
+
 /// Removed when dropped.
 #[derive(Debug)]
 pub(super) struct TempDir {
     path: PathBuf,
     keep: bool,
+    /// What it was like before anybody was given it.
+    #[cfg(target_os = "linux")]
+    made: Option<spare::Look>,
 }
 
 impl TempDir {
     /// An empty folder below the host's own `TMPDIR`, for its owner alone. The first one removes
     /// what hosts have left that were killed.
     pub(super) fn new() -> io::Result<TempDir> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        static PREFIX: OnceLock<String> = OnceLock::new();
         let base = std::env::temp_dir();
-        let prefix = PREFIX.get_or_init(|| {
-            let prefix = prefix();
-            remove_stale(&base, &prefix);
-            prefix
-        });
         loop {
-            let n = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = base.join(format!("{prefix}{}-{n}", std::process::id()));
+            let path = next_path(&base);
             // mkdir fails where there is something already, a symbolic link too, so nobody can
             // have prepared what we get.
             match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(TempDir { path, keep: false }),
+                Ok(()) => return Ok(TempDir::at(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    fn at(path: PathBuf) -> TempDir {
+        TempDir {
+            path,
+            keep: false,
+            #[cfg(target_os = "linux")]
+            made: None,
         }
     }
 
@@ -56,12 +66,30 @@ impl TempDir {
 
 impl Drop for TempDir {
     fn drop(&mut self) {
-        if !self.keep && fs::remove_dir_all(&self.path).is_err() {
+        if self.keep {
+            return;
+        }
+        // Most have left nothing in it.
+        let removed = fs::remove_dir(&self.path).or_else(|_| fs::remove_dir_all(&self.path));
+        if removed.is_err() {
             // A function may have taken its own rights away.
             open_up(&self.path);
             let _ = fs::remove_dir_all(&self.path);
         }
     }
+}
+
+/// A name that this host has not used.
+fn next_path(base: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    static PREFIX: OnceLock<String> = OnceLock::new();
+    let prefix = PREFIX.get_or_init(|| {
+        let prefix = prefix();
+        remove_stale(base, &prefix);
+        prefix
+    });
+    let n = NEXT.fetch_add(1, Ordering::Relaxed);
+    base.join(format!("{prefix}{}-{n}", std::process::id()))
 }
 
 /// What the names of hosts' folders begin with that number processes as we do: on this machine, since
@@ -93,10 +121,7 @@ fn remove_stale(base: &Path, prefix: &str) {
             .metadata()
             .is_ok_and(|meta| meta.is_dir() && meta.uid() == geteuid().as_raw());
         if gone && ours {
-            drop(TempDir {
-                path: entry.path(),
-                keep: false,
-            });
+            drop(TempDir::at(entry.path()));
         }
     }
 }
