@@ -4,7 +4,7 @@ use std::io::IoSlice;
 use std::time::Instant;
 
 use super::stream::broken;
-use super::wires::{Read, Wires};
+use super::wires::{Read, Ready, Wires};
 use crate::host::{Limit, OneShot, Record, Revision, Settings, start};
 use crate::{Context, Event, Status};
 
@@ -32,17 +32,21 @@ fn try_run(
     let instance = start(revision, settings, Some((context, &event)))?;
     let mut wires = Wires::new(instance, settings.stderr_bytes).map_err(broken)?;
     let mut limit = None;
-    while !wires.all_ended() {
-        if invocation.outgoing().is_empty() {
-            wires.close_stdin();
-        }
-        let ready = wires.wait(true, deadline).map_err(broken)?;
+    // An empty pipe takes what most events have at once.
+    let mut ready = Ready {
+        stdin: true,
+        ..Ready::default()
+    };
+    loop {
         if ready.stdin {
             let outgoing = invocation.outgoing();
             wires.widen_for(outgoing.len());
             match wires.write(&[IoSlice::new(outgoing)]) {
                 Some(count) => invocation.wrote(count),
                 None => invocation.write_end(),
+            }
+            if invocation.outgoing().is_empty() {
+                wires.close_stdin();
             }
         }
         if ready.stdout
@@ -63,6 +67,10 @@ fn try_run(
         if limit.is_some() {
             wires.kill();
         }
+        if wires.all_ended() {
+            break;
+        }
+        ready = wires.wait(true, deadline).map_err(broken)?;
     }
     // What the pipe holds at the exit belongs to it; a grandchild that goes on writing does not.
     let held = wires.held();

@@ -6,8 +6,7 @@ use std::time::Instant;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::Signal;
 
 use crate::host::{Death, Exit, Instance, Limit, Log, Process, Record, Sandbox};
@@ -18,6 +17,9 @@ const READ: usize = 64 << 10;
 /// takes the beginning, on another core, while the rest is written.
 const WRITE: usize = 256 << 10;
 
+/// Bytes asked for in the first, and until one is filled: most processes say little.
+const FIRST_READ: usize = 4 << 10;
+
 pub(super) struct Wires {
     stdin: Option<OwnedFd>,
     stdout: Option<OwnedFd>,
@@ -27,7 +29,7 @@ pub(super) struct Wires {
     processes: Vec<Process>,
     exits: Vec<Option<Exit>>,
     sandbox: Sandbox,
-    buffer: Box<[u8]>,
+    buffer: Vec<u8>,
     /// The pipes have been made wider.
     wide: bool,
 }
@@ -67,7 +69,7 @@ impl Wires {
             sandbox,
         } = instance;
         for fd in [&stdin, &stdout].into_iter().chain(&stderr) {
-            fcntl_setfl(fd, fcntl_getfl(fd)? | OFlags::NONBLOCK)?;
+            ioctl_fionbio(fd, true)?;
         }
         Ok(Wires {
             stdin: Some(stdin),
@@ -77,7 +79,7 @@ impl Wires {
             exits: vec![None; processes.len()],
             processes,
             sandbox,
-            buffer: vec![0; READ].into(),
+            buffer: Vec::with_capacity(FIRST_READ),
             wide: false,
         })
     }
@@ -190,10 +192,7 @@ impl Wires {
                 Read::End
             }
             // Looked up again: the borrow of a returned slice lasts in every arm.
-            Read::Bytes(bytes) => {
-                let count = bytes.len();
-                Read::Bytes(&self.buffer[..count])
-            }
+            Read::Bytes(_) => Read::Bytes(&self.buffer),
             Read::Nothing => Read::Nothing,
         }
     }
@@ -300,11 +299,16 @@ fn widen(pipe: &impl AsFd) {
     let _ = pipe;
 }
 
-fn read<'a>(fd: &impl AsFd, buffer: &'a mut [u8]) -> Read<'a> {
+fn read<'a>(fd: &impl AsFd, buffer: &'a mut Vec<u8>) -> Read<'a> {
+    let filled = buffer.len() == buffer.capacity();
+    buffer.clear();
+    if filled {
+        buffer.reserve(READ);
+    }
     loop {
-        return match rustix::io::read(fd, &mut *buffer) {
+        return match rustix::io::read(fd, spare_capacity(buffer)) {
             Ok(0) => Read::End,
-            Ok(count) => Read::Bytes(&buffer[..count]),
+            Ok(_) => Read::Bytes(buffer),
             Err(Errno::INTR) => continue,
             Err(Errno::AGAIN) => Read::Nothing,
             Err(_) => Read::End,

@@ -199,8 +199,8 @@ impl Sandbox {
         };
         let plan = Plan {
             programs: program::candidates(word, &shared.folder, path).map_err(refuse)?,
-            argv: strings(stage.command.iter().cloned()).map_err(refuse)?,
-            envp: strings(vars.iter().map(|(name, value)| format!("{name}={value}")))
+            argv: Strings::new(stage.command.iter().map(|word| [word.as_str()])).map_err(refuse)?,
+            envp: Strings::new(vars.iter().map(|(name, value)| [name.as_str(), "=", value]))
                 .map_err(refuse)?,
             ..self.plan(stdio)?
         };
@@ -483,13 +483,6 @@ fn patiently(plan: &Plan) -> Result<(Pid, OwnedFd), Failed> {
             result => return result,
         }
     }
-}
-
-fn strings(all: impl Iterator<Item = String>) -> Result<Strings, String> {
-    let all: Result<Vec<_>, _> = all
-        .map(|one| c_string(one.as_bytes(), "an argument or a variable"))
-        .collect();
-    all.map(Strings::new)
 }
 
 fn folder(path: &std::path::Path) -> Result<CString, SandboxError> {

@@ -98,7 +98,7 @@ impl Cell {
     fn init(user: u32, mounts_proc: bool) -> io::Result<Process> {
         let plan = Plan {
             image: Some(init::image()?),
-            argv: Strings::new(vec![c"faas-init".to_owned()]),
+            argv: Strings::new([["faas-init"]].into_iter()).map_err(io::Error::other)?,
             cwd: Some(c"/".to_owned()),
             identity: Some((user, user)),
             capabilities: Capabilities::Drop,

@@ -31,7 +31,7 @@ struct Shared<'a> {
 }
 
 /// Bytes of stack for the child. It calls a few system calls deep; debug builds are generous.
-const STACK: usize = 64 << 10;
+const STACK: usize = 32 << 10;
 
 /// What nobody reads before the child has written it needs no zeroes.
 type Stack = [MaybeUninit<u128>];
@@ -46,7 +46,9 @@ pub(super) fn spawn(plan: &Plan) -> Result<(Pid, OwnedFd), Failed> {
     };
     // A child that changes its user takes from the memory that it shares the permission to be
     // dumped, and with it the host's right to its own files in /proc.
-    let dumpable = dumpable();
+    let changes = plan.identity.is_some() || plan.user_namespace.is_some();
+    let changes = changes || plan.namespaces != 0 || plan.capabilities != Capabilities::Keep;
+    let dumpable = changes.then(dumpable);
     // A handler of the host's must not run in the child, on memory that is not its own.
     let before = block_signals();
     let born = match &plan.groups.unified {
@@ -60,7 +62,7 @@ pub(super) fn spawn(plan: &Plan) -> Result<(Pid, OwnedFd), Failed> {
         }
         born => born,
     };
-    restore_dumpable(dumpable);
+    dumpable.into_iter().for_each(restore_dumpable);
     restore_signals(&before);
     drop(stack);
     let (pid, pidfd) = cloned.map_err(|errno| Failed {
@@ -116,9 +118,10 @@ mod tests {
     use super::*;
 
     fn plan(program: &CStr, argv: &[&CStr]) -> Plan {
+        let argv = argv.iter().map(|arg| [arg.to_str().unwrap()]);
         Plan {
             programs: vec![program.to_owned()],
-            argv: Strings::new(argv.iter().map(|&arg| arg.to_owned()).collect()),
+            argv: Strings::new(argv).unwrap(),
             ..Plan::default()
         }
     }

@@ -130,28 +130,50 @@ impl Drop for Counted {
 /// Strings as `execve` takes them.
 #[derive(Debug)]
 pub(in super::super) struct Strings {
-    /// Owns what the pointers lead to.
-    _owned: Vec<CString>,
+    /// What the pointers lead to: all of them, each with its NUL.
+    _text: Box<[u8]>,
     pub(super) pointers: Vec<*const c_char>,
 }
 
-// SAFETY: the pointers lead into the strings that travel with them, which nobody changes.
+// SAFETY: the pointers lead into the text that travels with them, which nobody changes.
 unsafe impl Send for Strings {}
 
 impl Strings {
-    pub(in super::super) fn new(owned: Vec<CString>) -> Strings {
-        let mut pointers: Vec<_> = owned.iter().map(|string| string.as_ptr()).collect();
-        pointers.push(ptr::null());
-        Strings {
-            _owned: owned,
-            pointers,
+    /// Each is made of parts.
+    ///
+    /// # Errors
+    ///
+    /// One contains a NUL character.
+    pub(in super::super) fn new<'a, const N: usize>(
+        strings: impl Iterator<Item = [&'a str; N]>,
+    ) -> Result<Strings, String> {
+        let (mut text, mut starts) = (Vec::with_capacity(1024), Vec::with_capacity(32));
+        for string in strings {
+            starts.push(text.len());
+            for part in string {
+                text.extend_from_slice(part.as_bytes());
+            }
+            text.push(0);
         }
+        if memchr::memchr_iter(0, &text).count() != starts.len() {
+            return Err(has_nul("an argument or a variable"));
+        }
+        let text = text.into_boxed_slice();
+        let pointer = |start: usize| text[start..].as_ptr().cast();
+        let pointers = starts.into_iter().map(pointer).chain([ptr::null()]);
+        Ok(Strings {
+            pointers: pointers.collect(),
+            _text: text,
+        })
     }
 }
 
 impl Default for Strings {
     fn default() -> Self {
-        Strings::new(Vec::new())
+        Strings {
+            _text: Box::default(),
+            pointers: vec![ptr::null()],
+        }
     }
 }
 
@@ -212,6 +234,9 @@ impl From<Failed> for io::Error {
 
 /// A string without NUL, as the kernel takes it.
 pub(in super::super) fn c_string(text: &[u8], what: &str) -> Result<CString, String> {
-    CString::new(text)
-        .map_err(|_| format!("{what} contains a NUL character, which no program can be given"))
+    CString::new(text).map_err(|_| has_nul(what))
+}
+
+fn has_nul(what: &str) -> String {
+    format!("{what} contains a NUL character, which no program can be given")
 }
