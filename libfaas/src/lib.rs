@@ -59,6 +59,7 @@ mod message;
 #[cfg(all(feature = "host", any(test, fuzzing)))]
 #[doc(hidden)]
 pub mod model;
+mod pipe;
 mod status;
 mod text;
 

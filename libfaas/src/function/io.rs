@@ -38,12 +38,12 @@ pub(crate) fn write_all(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The same of bytes that lie in several places.
+/// The same of bytes that lie in several places; large ones in pieces.
 pub(crate) fn write_all_vectored(fd: &OwnedFd, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
     // Without this the empty ones at the end would be written for ever.
     IoSlice::advance_slices(&mut slices, 0);
     while !slices.is_empty() {
-        match rustix::io::writev(fd, slices) {
+        match crate::pipe::write(fd, slices) {
             Ok(count) => IoSlice::advance_slices(&mut slices, count),
             Err(error) => recover(error, fd, PollFlags::OUT)?,
         }

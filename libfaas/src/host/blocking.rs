@@ -66,7 +66,7 @@ impl Blocking {
     ///
     /// How its start or its initialisation failed.
     pub fn start(&mut self) -> Result<Hello, Status> {
-        self.running()?;
+        self.running(Instant::now())?;
         loop {
             let Some(running) = &mut self.running else {
                 let message = "the instance ended before its hello was seen";
@@ -90,7 +90,7 @@ impl Blocking {
     /// The status that the call ended with, or with which it could not be made.
     pub fn call(&mut self, context: Context, event: Event) -> Result<Vec<Event>, Status> {
         if self.revision.mode != Mode::Stream {
-            let (context, deadline) = self.prepare(context);
+            let (context, deadline) = self.prepare(context, Instant::now());
             let (outcome, records) =
                 oneshot::run(&self.revision, &self.settings, &context, event, deadline);
             self.keep(records);
@@ -126,9 +126,10 @@ impl Blocking {
             );
             return Err(Status::new(Code::FailedPrecondition, message));
         }
-        let (context, deadline) = self.prepare(context);
+        let mut now = Instant::now();
+        let (context, deadline) = self.prepare(context, now);
         loop {
-            let running = self.running()?;
+            let running = self.running(now)?;
             if running.room() {
                 let call = running.open(context, deadline);
                 return Ok(Call {
@@ -139,6 +140,7 @@ impl Blocking {
             }
             // A call that was dropped has not ended yet; its grace bounds this.
             running.turn(None);
+            now = Instant::now();
         }
     }
 
@@ -161,9 +163,9 @@ impl Blocking {
     }
 
     /// The instance that takes calls: one that died is replaced.
-    fn running(&mut self) -> Result<&mut Running, Status> {
+    fn running(&mut self, now: Instant) -> Result<&mut Running, Status> {
         if let Some(running) = &mut self.running {
-            running.catch_up();
+            running.catch_up(now);
             if running.killed().is_some() {
                 self.bury();
             }
@@ -196,10 +198,10 @@ impl Blocking {
     }
 
     /// Completes a context, and says when the call's time is up.
-    fn prepare(&self, mut context: Context) -> (Context, Option<Instant>) {
+    fn prepare(&self, mut context: Context, now: Instant) -> (Context, Option<Instant>) {
         context.attempt = context.attempt.max(1);
-        let (now, time) = (Instant::now(), SystemTime::now());
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let since = since.unwrap_or_default();
         let own = context.deadline_ms.map(|ms| {
             let ms = u64::try_from(ms).unwrap_or(0);
             Duration::from_millis(ms).saturating_sub(since)

@@ -45,10 +45,9 @@ impl Running {
     }
 
     /// Sees to what has happened while nobody looked: it may have died.
-    pub(super) fn catch_up(&mut self) {
+    pub(super) fn catch_up(&mut self, now: Instant) {
         /// Between two calls that follow each other there is no need to.
         const FOLLOWS: Duration = Duration::from_millis(1);
-        let now = Instant::now();
         if now.duration_since(self.seen) > FOLLOWS {
             self.turn(Some(now));
         }

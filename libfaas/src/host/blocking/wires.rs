@@ -13,9 +13,6 @@ use crate::host::{Death, Exit, Instance, Limit, Log, Process, Record, Sandbox};
 
 /// Bytes asked for in one read: what a pipe holds on Linux.
 const READ: usize = 64 << 10;
-/// Bytes given to one write. Linux locks a pipe until a write is done: of one that is cut the reader
-/// takes the beginning, on another core, while the rest is written.
-const WRITE: usize = 256 << 10;
 
 /// Bytes asked for in the first, and until one is filled: most processes say little.
 const FIRST_READ: usize = 4 << 10;
@@ -139,16 +136,7 @@ impl Wires {
     pub(super) fn write(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
         let stdin = self.stdin.as_ref()?;
         loop {
-            let written = match slices {
-                [first, ..] if first.len() >= WRITE => rustix::io::write(stdin, &first[..WRITE]),
-                [one] => rustix::io::write(stdin, one),
-                [first, second, ..] if first.len() + second.len() > WRITE => {
-                    let second = &second[..WRITE - first.len()];
-                    rustix::io::writev(stdin, &[*first, IoSlice::new(second)])
-                }
-                _ => rustix::io::writev(stdin, slices),
-            };
-            match written {
+            match crate::pipe::write(stdin, slices) {
                 Ok(count) => return Some(count),
                 Err(Errno::AGAIN) => return Some(0),
                 Err(Errno::INTR) => {}

@@ -54,7 +54,7 @@ pub(super) struct Read {
 impl Call {
     pub(super) fn new(context: Context, deadline: Option<Instant>) -> Self {
         Call {
-            context: (context != Context::default()).then_some(context),
+            context: says_something(&context).then_some(context),
             due: deadline,
             begun: false,
             input: Input::Open,
@@ -74,6 +74,24 @@ impl Call {
             _ => status.clone(),
         }
     }
+}
+
+/// Whether any field of a context is there.
+fn says_something(context: &Context) -> bool {
+    let Context {
+        invocation_id,
+        attempt,
+        deadline_ms,
+        traceparent,
+        tracestate,
+        baggage,
+        extra,
+    } = context;
+    let texts = [invocation_id, traceparent, tracestate, baggage];
+    *attempt != 0
+        || deadline_ms.is_some()
+        || texts.into_iter().any(|text| !text.is_empty())
+        || !extra.is_empty()
 }
 
 /// Bytes of an event's data.

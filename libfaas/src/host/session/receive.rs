@@ -66,7 +66,9 @@ impl Session {
 
     pub(super) fn drain_decoder(&mut self) {
         loop {
-            let applied = match self.decoder.next() {
+            // What it holds is taken out of it where it is: a message is not small.
+            let mut next = self.decoder.next();
+            let applied = match &mut next {
                 Ok(None) => return,
                 Ok(Some(received)) => self.receive(received),
                 // A stream that ends inside a message may do so because the process was killed: how
@@ -86,12 +88,12 @@ impl Session {
         }
     }
 
-    fn receive(&mut self, received: Received) -> Result<(), Malformed> {
+    fn receive(&mut self, received: &mut Received) -> Result<(), Malformed> {
         let Received {
             message,
             invalid_event,
         } = received;
-        if let Some(hello) = message.hello {
+        if let Some(hello) = message.hello.take() {
             self.greeted(hello);
             return Ok(());
         }
@@ -107,7 +109,7 @@ impl Session {
             }
             return Ok(());
         }
-        let output = state.read.take(&message, invalid_event)?;
+        let output = state.read.take(message, invalid_event.as_ref())?;
         let too_much = output.is_ok()
             && self
                 .options
@@ -140,7 +142,12 @@ impl Session {
             }
             return Ok(());
         }
-        let part = Part::from(message);
+        let part = Part {
+            event: message.event.take(),
+            chunk: message.chunk.take(),
+            more: message.more,
+            end: message.end.take(),
+        };
         // A message with nothing but a context, or a cancel that comes back, is no part.
         if part.event.is_none() && part.chunk.is_none() && part.end.is_none() {
             return Ok(());
@@ -198,7 +205,7 @@ impl Read {
     fn take(
         &mut self,
         message: &Message,
-        invalid: Option<Violation>,
+        invalid: Option<&Violation>,
     ) -> Result<Result<(), Invalid>, Malformed> {
         let call = message.call;
         let out_of_order = |expected: &str, came: &str, rule: &str| {
