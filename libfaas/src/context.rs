@@ -96,7 +96,7 @@ impl Context {
             .into_iter()
             .chain(self.extra.values().map(|text| ("extra", text)))
         {
-            if text.chars().any(char::is_control) {
+            if has_control(text) {
                 return fail(
                     Rule::Context,
                     field,
@@ -128,6 +128,11 @@ impl Context {
         }
         Ok(())
     }
+}
+
+fn has_control(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    !plain && text.chars().any(char::is_control)
 }
 
 fn is_extra_name(name: &str) -> bool {

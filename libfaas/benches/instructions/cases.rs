@@ -1,11 +1,13 @@
 //! The hot paths.
 
 use std::hint::black_box;
+use std::io::{Read, Write, pipe};
 use std::time::Instant;
 
 use bytes::Bytes;
+use libfaas::function::{Function, Streams, each};
 use libfaas::host::{Notice, Part, Revision, Session, Settings};
-use libfaas::{Context, Encoding, Manifest};
+use libfaas::{Context, Encoding, Event, Hello, Manifest, Message, Status, encode_message};
 
 use crate::subject;
 
@@ -38,6 +40,7 @@ pub(crate) fn all() -> Vec<Case> {
     }));
     for encoding in Encoding::ALL.iter().copied() {
         cases.push(session(encoding));
+        cases.push(function(encoding));
     }
     cases
 }
@@ -103,5 +106,67 @@ fn session(encoding: Encoding) -> Case {
             }
             other => panic!("expected the result, got {other:?}"),
         }
+    })
+}
+
+/// A unary call through the function side's loop, by one thread: what was recorded comes through a
+/// pipe, and what is written goes into another one.
+fn function(encoding: Encoding) -> Case {
+    /// More calls than are ever made, since a number may not come again.
+    const CALLS: u64 = 100;
+    let encoded = |message: Message| {
+        let mut bytes = Vec::new();
+        encode_message(&message, encoding, &mut bytes);
+        bytes
+    };
+    let (input, mut stdin) = pipe().expect("a pipe");
+    let (mut stdout, output) = pipe().expect("a pipe");
+    let streams = Streams {
+        input: input.into(),
+        output: output.into(),
+    };
+    let hello = Hello {
+        fsi: "1.0".into(),
+        ..Hello::default()
+    };
+    let hello = Message {
+        hello: Some(hello),
+        ..Message::default()
+    };
+    stdin.write_all(&encoded(hello)).expect("the hello");
+    let vars = [
+        ("FAAS_SPEC", "1.0"),
+        ("FAAS_MODE", "stream"),
+        ("FAAS_ENCODING", encoding.name()),
+    ];
+    let turns = Function::turns(vars, streams, each(Ok::<Event, Status>));
+    let mut turns = turns.unwrap_or_else(|exit| panic!("expected a function, got {exit:?}"));
+    let mut buffer = vec![0; 16 << 10];
+    let greeted = stdout.read(&mut buffer);
+    assert!(greeted.expect("the function's hello") > 0);
+    let event = subject::event(encoding, SIZE);
+    let record = |call| {
+        let context = Context {
+            attempt: 1,
+            deadline_ms: Some(1_795_000_000_000),
+            ..Context::default()
+        };
+        encoded(Message {
+            call,
+            context: Some(context),
+            event: Some(event.clone()),
+            end: Some(Status::ok()),
+            ..Message::default()
+        })
+    };
+    let recorded: Vec<_> = (1000..1000 + CALLS).map(record).collect();
+    let mut recorded = recorded.into_iter();
+    Case::new(format!("function.{encoding}.call"), move || {
+        let call = recorded.next().expect("fewer calls than were recorded");
+        stdin.write_all(&call).expect("a pipe that takes it");
+        assert!(turns.turn());
+        let answer = stdout.read(&mut buffer).expect("an answer");
+        // What gives back what it gets writes what it reads.
+        assert_eq!(black_box(&buffer[..answer]), &call[..]);
     })
 }

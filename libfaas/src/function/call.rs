@@ -15,11 +15,10 @@ use crate::{Code, Context, Event, Status};
 /// A call: events in, events out, and a status at the end, which is what the handler returns.
 pub struct Call {
     port: Box<dyn Port>,
-    context: Context,
     number: Option<u64>,
     max_event_bytes: usize,
-    /// What ids of results begin with.
-    ids: Option<String>,
+    /// What ids of results begin with, where there is no invocation's: the first event's.
+    first_id: Option<String>,
     results: u64,
     /// The input's failure, once the handler was told of it.
     failed: Option<Status>,
@@ -29,6 +28,8 @@ pub struct Call {
 
 /// The part of a call that differs from mode to mode.
 pub(super) trait Port: Send {
+    /// How the call runs.
+    fn context(&self) -> &Context;
     /// The next piece of the input, None at its end. Waits. With `whole`, the pieces of an event
     /// are kept by whoever asks until [`release`](Self::release).
     fn take(&mut self, whole: bool) -> Result<Option<Piece>, Status>;
@@ -40,6 +41,10 @@ pub(super) trait Port: Send {
     fn has_pieces(&self) -> bool;
     /// Writes a piece of a result.
     fn write_piece(&mut self, piece: Piece) -> Result<(), Status>;
+    /// Whether the end of the call is written.
+    fn has_ended(&self) -> bool {
+        false
+    }
     /// Why the handler should stop, if it should.
     fn stopped(&self) -> Option<Status>;
     /// Waits until the handler should stop, or until nothing can tell it to any more.
@@ -57,19 +62,12 @@ pub(super) trait Port: Send {
 }
 
 impl Call {
-    pub(super) fn new(
-        port: Box<dyn Port>,
-        context: Context,
-        number: Option<u64>,
-        max_event_bytes: usize,
-    ) -> Self {
-        let ids = (!context.invocation_id.is_empty()).then(|| context.invocation_id.clone());
+    pub(super) fn new(port: Box<dyn Port>, number: Option<u64>, max_event_bytes: usize) -> Self {
         Call {
             port,
-            context,
             number,
             max_event_bytes,
-            ids,
+            first_id: None,
             results: 0,
             failed: None,
             unfinished: false,
@@ -78,14 +76,14 @@ impl Call {
 
     /// How this call runs.
     pub fn context(&self) -> &Context {
-        &self.context
+        self.port.context()
     }
 
     /// The time that is left until the deadline: zero once it has passed, None without one.
     ///
     /// The runtime's clock decides: it cancels the call when its time is up.
     pub fn time_left(&self) -> Option<Duration> {
-        let deadline = u64::try_from(self.context.deadline_ms?).unwrap_or(0);
+        let deadline = u64::try_from(self.context().deadline_ms?).unwrap_or(0);
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
@@ -109,7 +107,7 @@ impl Call {
                         continue;
                     };
                     self.port.release();
-                    self.ids.get_or_insert_with(|| event.id().to_owned());
+                    self.began(&event);
                     return Ok(Some(event));
                 }
             }
@@ -246,15 +244,15 @@ impl Call {
         log::write(severity, body, self.number);
     }
 
-    /// Runs the handler. What the call ends with.
-    pub(super) fn run(mut self, handler: &Handler) -> Result<(), Status> {
+    /// Runs the handler. What the call ends with, and whether that is written already.
+    pub(super) fn run(mut self, handler: &Handler) -> (Result<(), Status>, bool) {
         let result = catch_unwind(AssertUnwindSafe(|| handler(&mut self))).unwrap_or_else(|_| {
             Err(Status::new(
                 Code::Internal,
                 "the handler panicked; stderr has its message",
             ))
         });
-        match (result, self.failed, self.unfinished) {
+        let result = match (result, self.failed, self.unfinished) {
             // A handler that was told that its input failed can't make that a success.
             (Ok(()), Some(failed), _) => Err(failed),
             (Ok(()), None, true) => Err(Status::new(
@@ -262,7 +260,8 @@ impl Call {
                 "the handler returned before it had finished a result's data",
             )),
             (result, _, _) => result,
-        }
+        };
+        (result, self.port.has_ended())
     }
 
     #[cfg(feature = "async")]
@@ -279,7 +278,14 @@ impl Call {
 
     fn taken(&mut self, piece: Option<&Piece>) {
         if let Some(Piece::Event { event, .. }) = piece {
-            self.ids.get_or_insert_with(|| event.id().to_owned());
+            self.began(event);
+        }
+    }
+
+    /// An event of the input has begun.
+    fn began(&mut self, event: &Event) {
+        if self.first_id.is_none() && self.context().invocation_id.is_empty() {
+            self.first_id = Some(event.id().to_owned());
         }
     }
 
@@ -295,9 +301,13 @@ impl Call {
             ));
         }
         self.results += 1;
-        let id = || match (&self.ids, self.number) {
-            (Some(ids), _) => format!("{ids}/{}", self.results),
-            (None, number) => format!("call-{}/{}", number.unwrap_or(1), self.results),
+        let id = || {
+            let results = self.results;
+            match (&*self.context().invocation_id, &self.first_id, self.number) {
+                ("", Some(first), _) => format!("{first}/{results}"),
+                ("", None, number) => format!("call-{}/{results}", number.unwrap_or(1)),
+                (invocation, ..) => format!("{invocation}/{results}"),
+            }
         };
         Ok(result.build(id)?)
     }

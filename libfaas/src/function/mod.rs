@@ -57,6 +57,8 @@ pub use guard::Streams;
 pub use log::Severity;
 pub use pieces::Piece;
 pub use result::{ResultEvent, result};
+#[doc(hidden)]
+pub use stream::Turns;
 
 /// Serves a handler that gives one result for each event: an [`Event`], or a builder of one (see
 /// [`result`]).
@@ -120,12 +122,19 @@ pub fn many(
 /// ```
 #[derive(Default)]
 pub struct Function {
-    manifest: Option<String>,
+    manifest: Option<OwnManifest>,
     producer: Option<String>,
     concurrency: Option<usize>,
     max_event_bytes: Option<usize>,
     init: Option<Box<dyn FnOnce() -> Result<Details, Status> + Send>>,
     at_exit: Option<AtExit>,
+}
+
+/// A manifest, and what prints it: named only where there is one, so that other programs come
+/// without a parser of YAML, which is a quarter of a small one.
+struct OwnManifest {
+    text: String,
+    print: fn(&str, &Streams) -> Exit,
 }
 
 /// What the status of a hello has for programs.
@@ -143,8 +152,12 @@ impl Function {
 
     /// The manifest, as the text of `function.yaml` or `function.json`: printed in mode `describe`.
     pub fn manifest(self, text: impl Into<String>) -> Self {
+        let manifest = OwnManifest {
+            text: text.into(),
+            print,
+        };
         Function {
-            manifest: Some(text.into()),
+            manifest: Some(manifest),
             ..self
         }
     }
@@ -272,6 +285,30 @@ impl Function {
         )
     }
 
+    /// The loop of stream mode without its threads; see [`Turns`].
+    #[doc(hidden)]
+    pub fn turns<K: Into<OsString>, V: Into<OsString>>(
+        vars: impl IntoIterator<Item = (K, V)>,
+        streams: Streams,
+        handler: impl Fn(&mut Call) -> Result<(), Status> + Send + Sync + 'static,
+    ) -> Result<Turns, Exit> {
+        let vars: Vec<(OsString, OsString)> = vars
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        let environment = Environment::from_vars(vars.iter().map(|(name, value)| (name, value)))
+            .map_err(|error| Exit::Failed(error.status()))?;
+        let settings = stream::Settings {
+            encoding: environment.encoding,
+            concurrency: environment.concurrency,
+            max_message_bytes: environment.max_message_bytes,
+            max_event_bytes: environment.max_message_bytes,
+            chunks: environment.has_feature("chunks"),
+            producer: producer(),
+        };
+        Turns::new(&environment, settings, streams, Arc::new(handler))
+    }
+
     fn start(
         self,
         vars: Vec<(OsString, OsString)>,
@@ -285,7 +322,7 @@ impl Function {
                 Err(error) => return Exit::Failed(error.status()),
             };
         if environment.describe {
-            return describe(self.manifest.as_deref(), &streams);
+            return describe(self.manifest, &streams);
         }
         let max_event_bytes = self
             .max_event_bytes
@@ -317,9 +354,7 @@ impl Function {
                 max_message_bytes: environment.max_message_bytes,
                 max_event_bytes,
                 chunks: environment.has_feature("chunks"),
-                producer: self
-                    .producer
-                    .unwrap_or_else(|| concat!("libfaas/", env!("CARGO_PKG_VERSION")).to_owned()),
+                producer: self.producer.unwrap_or_else(producer),
             };
             return stream::serve(&environment, settings, streams, wake, init, handler);
         }
@@ -327,24 +362,37 @@ impl Function {
             return Exit::Failed(status);
         }
         let trouble = oneshot::Trouble::default();
-        let context = environment.context.clone();
         if environment.mode == Mode::Structured {
             let port = oneshot::StructuredPort::new(streams, &environment, trouble.clone());
-            return oneshot::serve(port, trouble, context, max_event_bytes, &handler);
+            return oneshot::serve(port, trouble, max_event_bytes, &handler);
         }
-        let port = oneshot::BinaryPort::new(streams, vars, max_event_bytes, trouble.clone());
-        oneshot::serve(port, trouble, context, max_event_bytes, &handler)
+        let port = oneshot::BinaryPort::new(
+            streams,
+            environment.context,
+            vars,
+            max_event_bytes,
+            trouble.clone(),
+        );
+        oneshot::serve(port, trouble, max_event_bytes, &handler)
+    }
+}
+
+fn producer() -> String {
+    concat!("libfaas/", env!("CARGO_PKG_VERSION")).to_owned()
+}
+
+fn describe(manifest: Option<OwnManifest>, streams: &Streams) -> Exit {
+    match manifest {
+        Some(OwnManifest { text, print }) => print(&text, streams),
+        None => Exit::Failed(Status::new(
+            Code::Unimplemented,
+            "this function has no manifest of its own",
+        )),
     }
 }
 
 /// Prints the manifest as one JSON document.
-fn describe(manifest: Option<&str>, streams: &Streams) -> Exit {
-    let Some(text) = manifest else {
-        return Exit::Failed(Status::new(
-            Code::Unimplemented,
-            "this function has no manifest of its own",
-        ));
-    };
+fn print(text: &str, streams: &Streams) -> Exit {
     let manifest = match text.trim_start().starts_with('{') {
         true => Manifest::from_json(text),
         false => Manifest::from_yaml(text),

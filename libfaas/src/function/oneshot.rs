@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Handler;
 use super::call::{Call, Port};
 use super::exit::Exit;
-use crate::{Code, Context, Status};
+use crate::{Code, Status};
 
 pub(super) use binary::BinaryPort;
 pub(super) use structured::StructuredPort;
@@ -18,11 +18,10 @@ pub(super) use structured::StructuredPort;
 pub(super) fn serve(
     port: impl Port + 'static,
     trouble: Trouble,
-    context: Context,
     max_event_bytes: usize,
     handler: &Handler,
 ) -> Exit {
-    let result = Call::new(Box::new(port), context, None, max_event_bytes).run(handler);
+    let (result, _) = Call::new(Box::new(port), None, max_event_bytes).run(handler);
     trouble.taken().unwrap_or_else(|| Exit::from(result))
 }
 

@@ -6,7 +6,9 @@ mod past;
 #[cfg(test)]
 mod tests;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 use bytes::Bytes;
 
@@ -22,7 +24,9 @@ use past::Past;
 pub(crate) struct Session {
     concurrency: usize,
     hold: usize,
-    open: BTreeMap<u64, Call>,
+    /// Boxed, so that calls that come and go move no more than a pointer.
+    open: BTreeMap<u64, Box<Call>>,
+    spare: Spare,
     /// Opened, and not yet given to a handler because `concurrency` others run.
     waiting: VecDeque<u64>,
     running: usize,
@@ -45,16 +49,8 @@ pub(crate) enum Effect {
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) call: u64,
-    pub(crate) context: Context,
-}
-
-/// What a handler's message needs from its call.
-#[derive(Clone, Debug)]
-pub(crate) struct Stamp {
-    /// To be copied onto the message, which is the first of its call.
+    /// To be copied onto the first message that its handler writes.
     pub(crate) context: Option<Context>,
-    /// No further input comes, so that `end` may stand in the same message.
-    pub(crate) input_done: bool,
 }
 
 /// A message that the state of its call forbids. Its stream is lost.
@@ -69,8 +65,12 @@ pub(crate) struct Malformed {
     came: &'static str,
 }
 
+/// The memory of a call that is over, for the next one. It means nothing, so it does not show.
+#[derive(Default)]
+struct Spare(Option<Box<Call>>);
+
 /// What is kept of a call while one of its directions is open, or its handler runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Call {
     context: Option<Context>,
     context_written: bool,
@@ -86,8 +86,9 @@ struct Call {
     inbox: Inbox,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Handler {
+    #[default]
     Waits,
     Runs,
     Returned,
@@ -96,12 +97,12 @@ enum Handler {
 impl Session {
     /// A session that runs `concurrency` calls at once and holds `hold` bytes for each of them.
     pub(crate) fn new(concurrency: usize, hold: usize) -> Self {
-        let (open, waiting) = Default::default();
         Session {
             concurrency: concurrency.max(1),
             hold,
-            open,
-            waiting,
+            open: BTreeMap::new(),
+            spare: Spare::default(),
+            waiting: VecDeque::new(),
             running: 0,
             alone: None,
             past: Past::default(),
@@ -136,19 +137,17 @@ impl Session {
             self.cancel(call, context, cancel, effects);
             return Ok(());
         }
-        if !self.open.contains_key(&call) {
-            if self.past.has_ended(call) {
-                return Err(input_ended(call));
-            }
-            if event.is_none() && chunk.is_some() {
+        let state = match self.open.entry(call) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(_) if self.past.has_ended(call) => return Err(input_ended(call)),
+            Entry::Vacant(_) if event.is_none() && chunk.is_some() => {
                 return Err(chunk_without_event(call));
             }
-            self.open(call, context);
-        }
-        let state = self
-            .open
-            .get_mut(&call)
-            .expect("the call was there or has just been opened");
+            Entry::Vacant(place) => {
+                self.waiting.push_back(call);
+                place.insert(self.spare.opened(context))
+            }
+        };
         if state.input_ended {
             return Err(input_ended(call));
         }
@@ -174,10 +173,13 @@ impl Session {
         if let Some(end) = end {
             state.read_end(call, end)?;
         }
-        if state.handler == Handler::Waits && self.must_refuse() {
+        let handler = state.handler;
+        if handler == Handler::Waits && self.must_refuse() {
             self.refuse(call, effects);
         }
-        effects.push(Effect::Wake(call));
+        if handler == Handler::Runs {
+            effects.push(Effect::Wake(call));
+        }
         Ok(())
     }
 
@@ -198,7 +200,7 @@ impl Session {
         );
         let refused = Err(Status::new(Code::ResourceExhausted, message));
         effects.push(Effect::Write(state.end(call, refused)));
-        state.inbox = Inbox::default();
+        state.inbox.clear();
         self.waiting.retain(|&waiting| waiting != call);
         self.forget_if_over(call);
     }
@@ -215,20 +217,31 @@ impl Session {
         self.alone = (self.concurrency == 1).then_some(call);
         Some(Job {
             call,
-            context: state.context.clone().unwrap_or_default(),
+            context: state.context.clone(),
         })
     }
 
-    /// The next piece of a call's input. What is `kept` counts as held until [`release`](Self::release).
+    /// The next item of a call's input. Pieces of an event that are `kept` count as held until
+    /// [`release`](Self::release).
     pub(crate) fn take(&mut self, call: u64, keep: bool) -> Taken {
         match self.open.get_mut(&call) {
-            Some(Call {
-                stop: None, inbox, ..
-            }) => inbox.take(keep),
-            Some(Call {
-                stop: Some(status), ..
-            }) => Taken::Item(Item::Failed(status.clone())),
             None => Taken::Item(Item::Failed(gone())),
+            Some(state) => match &state.stop {
+                None => state.inbox.take(keep),
+                Some(status) => Taken::Item(Item::Failed(status.clone())),
+            },
+        }
+    }
+
+    /// What a handler would find that takes its first item as it starts, if that is a whole event;
+    /// and whether nothing follows.
+    pub(crate) fn take_first(&mut self, call: u64) -> (Option<Event>, bool) {
+        match self.open.get_mut(&call) {
+            Some(state) if state.stop.is_none() => {
+                let first = state.inbox.take_whole();
+                (first, state.inbox.is_at_end())
+            }
+            _ => (None, false),
         }
     }
 
@@ -264,18 +277,10 @@ impl Session {
             .or_else(|| self.at_eof.then(unstoppable))
     }
 
-    /// What to put on the next message of a call's output.
-    pub(crate) fn stamp(&self, call: u64) -> Result<Stamp, Status> {
-        let state = self.writable(call)?;
-        let context = if state.context_written {
-            None
-        } else {
-            state.context.clone()
-        };
-        Ok(Stamp {
-            context,
-            input_done: state.inbox.is_at_end(),
-        })
+    /// Whether no further input of a call comes, so that `end` may stand on the next message of its
+    /// output.
+    pub(crate) fn input_done(&self, call: u64) -> Result<bool, Status> {
+        self.writable(call).map(|state| state.inbox.is_at_end())
     }
 
     /// Allows a message of a handler to be written, right before that happens.
@@ -294,7 +299,7 @@ impl Session {
         state.handler = Handler::Returned;
         self.running -= 1;
         self.alone = None;
-        state.inbox = Inbox::default();
+        state.inbox.clear();
         let end = (!state.output_ended).then(|| {
             let failure = state.input_failure.take();
             state.end(call, failure.map_or(result, Err))
@@ -358,10 +363,9 @@ impl Session {
 
     /// Whether a call that runs may get more input.
     fn has_open_input(&self) -> bool {
-        let open = |state: &Call| {
+        self.open.values().any(|state| {
             state.handler == Handler::Runs && !state.input_ended && !state.output_ended
-        };
-        self.open.values().any(open)
+        })
     }
 
     /// Whether no handler runs or waits to.
@@ -373,17 +377,6 @@ impl Session {
     #[cfg(all(feature = "host", any(test, fuzzing)))]
     pub(crate) fn open_calls(&self) -> usize {
         self.open.len()
-    }
-
-    fn open(&mut self, call: u64, context: Option<Context>) {
-        let mut state = Call::new(context);
-        if let Some(Err(error)) = state.context.as_ref().map(Context::validate) {
-            state
-                .inbox
-                .fail(Status::new(Code::InvalidArgument, error.to_string()));
-        }
-        self.open.insert(call, state);
-        self.waiting.push_back(call);
     }
 
     fn cancel(
@@ -412,7 +405,7 @@ impl Session {
         }));
         state.stop = Some(Status::new(Code::Cancelled, "the call was cancelled"));
         state.input_ended = true;
-        state.inbox = Inbox::default();
+        state.inbox.clear();
         // A call that was refused its turn has its end.
         if state.handler == Handler::Waits && !state.output_ended {
             effects.push(Effect::Write(state.end(call, Ok(()))));
@@ -431,29 +424,70 @@ impl Session {
     }
 
     fn forget_if_over(&mut self, call: u64) {
-        let over = |state: &Call| {
-            state.input_ended && state.output_ended && state.handler != Handler::Runs
-        };
-        if self.open.get(&call).is_some_and(over) {
-            self.open.remove(&call);
+        if let Entry::Occupied(open) = self.open.entry(call)
+            && open.get().is_over()
+        {
+            self.spare.keep(open.remove());
             self.past.end(call);
         }
     }
 }
 
-impl Call {
-    fn new(context: Option<Context>) -> Self {
-        Call {
-            context,
-            context_written: false,
-            handler: Handler::Waits,
-            input_ended: false,
-            unfinished: false,
-            output_ended: false,
-            stop: None,
-            input_failure: None,
-            inbox: Inbox::default(),
+impl Spare {
+    /// A call that is open from now on.
+    fn opened(&mut self, context: Option<Context>) -> Box<Call> {
+        let mut call = self.0.take().unwrap_or_default();
+        if let Some(Err(error)) = context.as_ref().map(Context::validate) {
+            let status = Status::new(Code::InvalidArgument, error.to_string());
+            call.inbox.fail(status);
         }
+        call.context = context;
+        call
+    }
+
+    fn keep(&mut self, mut call: Box<Call>) {
+        if self.0.is_none() {
+            call.reset();
+            self.0 = Some(call);
+        }
+    }
+}
+
+impl Clone for Spare {
+    fn clone(&self) -> Self {
+        Spare::default()
+    }
+}
+
+impl fmt::Debug for Spare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Spare")
+    }
+}
+
+impl Call {
+    /// As new, but for memory.
+    fn reset(&mut self) {
+        let Call {
+            context,
+            context_written,
+            handler,
+            input_ended,
+            unfinished,
+            output_ended,
+            stop,
+            input_failure,
+            inbox,
+        } = self;
+        (*context, *stop, *input_failure) = (None, None, None);
+        *handler = Handler::Waits;
+        (*context_written, *input_ended) = (false, false);
+        (*unfinished, *output_ended) = (false, false);
+        inbox.clear();
+    }
+
+    fn is_over(&self) -> bool {
+        self.input_ended && self.output_ended && self.handler != Handler::Runs
     }
 
     /// Takes an event, valid or not, or a piece of one.

@@ -13,6 +13,9 @@ mod output;
 mod port;
 mod reader;
 mod seat;
+#[cfg(test)]
+mod tests;
+mod turns;
 mod wake;
 
 use std::collections::HashMap;
@@ -26,12 +29,13 @@ use super::exit::Exit;
 use super::guard::Streams;
 use super::session::{Effect, Job, Session};
 use super::{Details, Handler, hello};
-use crate::{Code, Encoding, Environment, Status};
+use crate::{Code, Encoding, Environment, Event, Message, Status};
 
 use output::Output;
 use port::{Signal, StreamPort};
 use reader::{Reader, Turn};
-use seat::Seat;
+use seat::{Seat, Who};
+pub use turns::Turns;
 pub(super) use wake::Wake;
 
 /// What the driver has to know.
@@ -60,39 +64,18 @@ pub(super) fn serve(
         Ok(wakes) => wakes,
         Err(error) => return Exit::broken("preparing for SIGTERM", error),
     };
-    let mut reader = Reader::new(streams.input, environment);
-    let output = Output::new(streams.output);
-    let greeting = match reader.hello(&output, &over) {
-        Ok(first) => hello::answer(first.as_ref(), init, &settings.producer),
+    let shared = match prepare(
+        environment,
+        settings,
+        streams,
+        over,
+        interrupt,
+        init,
+        handler,
+    ) {
+        Ok(shared) => Arc::new(shared),
         Err(exit) => return exit,
     };
-    let status = greeting.status.clone();
-    if let Err(error) = output
-        .lock()
-        .write(&hello::message(greeting), settings.encoding)
-    {
-        return Exit::broken("writing hello to stdout", error);
-    }
-    if !status.is_ok() {
-        return Exit::Failed(status);
-    }
-    let shared = Arc::new(Shared {
-        state: Mutex::new(State {
-            session: Session::new(settings.concurrency, settings.max_message_bytes),
-            signals: HashMap::new(),
-            idle: 0,
-            threads: 0,
-            paused: false,
-            exit: None,
-        }),
-        seat: Seat::new(reader),
-        output,
-        resumed: Condvar::new(),
-        interrupt,
-        over,
-        settings,
-        handler,
-    });
     shared.add_thread(&mut shared.state());
     if shared.over.wait_or_closed(shared.output.as_fd()) {
         shared.exit(Exit::BrokenPipe);
@@ -107,6 +90,46 @@ pub(super) fn serve(
     }
     let exit = shared.state().exit.clone();
     exit.unwrap_or(Exit::Done)
+}
+
+/// Exchanges hellos; what the threads share from then on.
+fn prepare(
+    environment: &Environment,
+    settings: Settings,
+    streams: Streams,
+    over: Wake,
+    interrupt: Option<Wake>,
+    init: Result<Details, Status>,
+    handler: Handler,
+) -> Result<Shared, Exit> {
+    let mut reader = Reader::new(streams.input, environment);
+    let output = Output::new(streams.output);
+    let first = reader.hello(&output, &over)?;
+    let greeting = hello::answer(first.as_ref(), init, &settings.producer);
+    let status = greeting.status.clone();
+    output
+        .lock()
+        .write(&hello::message(greeting), settings.encoding)
+        .map_err(|error| Exit::broken("writing hello to stdout", error))?;
+    if !status.is_ok() {
+        return Err(Exit::Failed(status));
+    }
+    Ok(Shared {
+        state: Mutex::new(State {
+            session: Session::new(settings.concurrency, settings.max_message_bytes),
+            signals: HashMap::new(),
+            threads: 0,
+            paused: false,
+            exit: None,
+        }),
+        seat: Seat::new(reader),
+        output,
+        resumed: Condvar::new(),
+        interrupt,
+        over,
+        settings,
+        handler,
+    })
 }
 
 /// How long after SIGTERM the process waits for its last messages to be taken. A host gives it 5 s.
@@ -131,52 +154,91 @@ struct State {
     session: Session,
     /// Of the calls whose handlers wait, or have waited.
     signals: HashMap<u64, Arc<Signal>>,
-    /// Threads that wait for their turn to read.
-    idle: usize,
     threads: usize,
     /// Whoever reads waits for handlers to take something or to return.
     paused: bool,
     exit: Option<Exit>,
 }
 
+/// A call that may run now.
+struct Start {
+    job: Job,
+    /// Its first event, if that is whole: most handlers want it at once.
+    first: Option<Event>,
+    /// Nothing more comes.
+    input_done: bool,
+}
+
+impl State {
+    /// The next call whose handler may start.
+    fn start(&mut self) -> Option<Start> {
+        let job = self.session.start_next()?;
+        let (first, input_done) = self.session.take_first(job.call);
+        Some(Start {
+            job,
+            first,
+            input_done,
+        })
+    }
+
+    /// The handler of a call has returned. The `end` to be written, if one is owed.
+    fn finish(&mut self, call: u64, result: Result<(), Status>) -> Option<Message> {
+        if !self.signals.is_empty() {
+            self.signals.remove(&call);
+        }
+        self.session.finish(call, result)
+    }
+
+    /// The same of one whose end is written.
+    fn forget(&mut self, written: Option<u64>) {
+        if let Some(call) = written {
+            let end = self.finish(call, Ok(()));
+            debug_assert_eq!(end, None);
+        }
+    }
+}
+
 impl Shared {
     /// Takes turns until the process may end.
     fn work(self: &Arc<Self>) {
-        let mut returns = false;
-        while let Some(job) = self.next_job(returns) {
-            self.run(job);
-            returns = true;
+        let mut who = Who::New;
+        let mut written = None;
+        while let Some(start) = self.next_call(who, written) {
+            written = self.run(start);
+            who = Who::Returns;
         }
     }
 
-    /// The next call to run; `returns` from the one before.
-    fn next_job(self: &Arc<Self>, mut returns: bool) -> Option<Job> {
+    /// The next call to run. The one before it is over if its end is `written`.
+    fn next_call(self: &Arc<Self>, mut who: Who, mut written: Option<u64>) -> Option<Start> {
         loop {
-            {
-                let mut state = self.state();
-                if let Some(job) = state.session.start_next() {
-                    return Some(job);
-                }
-                state.idle += 1;
-            }
-            let mut reader = self.seat.take(returns);
-            self.state().idle -= 1;
-            match reader.lead(self) {
-                Turn::Run(job) => {
-                    let mut state = self.state();
-                    // Reading goes on while the handler runs.
-                    if state.idle == 0 && state.threads <= self.settings.concurrency {
-                        self.add_thread(&mut state);
+            let back = match who {
+                Who::Returns => self.seat.take_back(),
+                Who::New => None,
+            };
+            let mut reader = match back {
+                Some(reader) => reader,
+                None => {
+                    let start = self.start(written.take());
+                    if start.is_some() {
+                        return start;
                     }
-                    drop(state);
-                    reader.leave();
-                    return Some(job);
+                    self.seat.take(who)
+                }
+            };
+            match reader.lead(self, written.take()) {
+                Turn::Run(start) => {
+                    // Reading goes on while the handler runs.
+                    if !reader.leave() {
+                        self.add_thread(&mut self.state());
+                    }
+                    return Some(start);
                 }
                 Turn::Flush => {
                     // Reading goes on while nobody takes it.
                     reader.leave();
                     self.flush();
-                    returns = true;
+                    who = Who::Returns;
                 }
                 Turn::Exit(exit) => {
                     drop(reader);
@@ -190,14 +252,30 @@ impl Shared {
         }
     }
 
+    /// A call that waits to run, while another thread reads.
+    fn start(&self, written: Option<u64>) -> Option<Start> {
+        let mut state = self.state();
+        state.forget(written);
+        let start = state.start();
+        if state.paused {
+            self.resumed.notify_all();
+        }
+        start
+    }
+
     fn flush(&self) {
         if let Err(error) = self.output.flush() {
             self.exit(Exit::broken("writing to stdout", error));
         }
     }
 
+    /// Starts a thread, if there may be another one: one more than calls run at once.
     fn add_thread(self: &Arc<Self>, state: &mut State) {
+        if state.threads > self.settings.concurrency {
+            return;
+        }
         state.threads += 1;
+        self.seat.expect();
         let shared = Arc::clone(self);
         let name = format!("faas-{}", state.threads);
         let spawned = thread::Builder::new()
@@ -209,26 +287,20 @@ impl Shared {
         }
     }
 
-    fn run(self: &Arc<Self>, job: Job) {
-        let Job {
-            call: number,
-            context,
-        } = job;
-        let port = StreamPort::new(Arc::clone(self), number);
-        let call = Call::new(
-            Box::new(port),
-            context,
-            Some(number),
-            self.settings.max_event_bytes,
-        );
-        let result = self.seat.time(|| call.run(&self.handler));
+    /// Runs a handler. The call, if its end is written: then it is over, which can wait until the
+    /// state is locked anyway.
+    fn run(self: &Arc<Self>, start: Start) -> Option<u64> {
+        let number = start.job.call;
+        let port = StreamPort::new(Arc::clone(self), start);
+        let call = Call::new(Box::new(port), Some(number), self.settings.max_event_bytes);
+        let (result, written) = self.seat.time(|| call.run(&self.handler));
+        if written {
+            return Some(number);
+        }
         let mut output = self.output.lock();
         let (end, paused) = {
             let mut state = self.state();
-            if !state.signals.is_empty() {
-                state.signals.remove(&number);
-            }
-            (state.session.finish(number, result), state.paused)
+            (state.finish(number, result), state.paused)
         };
         if let Some(end) = end
             && let Err(error) = output.write(&end, self.settings.encoding)
@@ -239,6 +311,7 @@ impl Shared {
         if paused {
             self.resumed.notify_all();
         }
+        None
     }
 
     /// SIGTERM: ends all calls, and then the process.

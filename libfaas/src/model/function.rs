@@ -119,8 +119,9 @@ impl Process {
     pub(super) fn lead(&mut self, out: &mut Pipe) -> Result<(), Broken> {
         while self.is_alive() {
             if let Some(job) = self.session.start_next() {
-                let running = self.handlers.insert(job.call, Handler::default());
-                ensure!(running.is_none(), "call {}: runs twice", job.call);
+                let call = job.call;
+                let running = self.handlers.insert(call, Handler::new(job));
+                ensure!(running.is_none(), "call {call}: runs twice");
                 ensure!(
                     self.handlers.len() <= self.setup.handlers,
                     "more calls run than may"

@@ -3,12 +3,15 @@
 use super::function::Process;
 use super::pipe::Pipe;
 use super::{Act, Broken, Item, caller, ensure};
+use crate::function::session::Job;
 use crate::function::session::{self, Session, Taken};
-use crate::{Code, Message, Status};
+use crate::{Code, Context, Message, Status};
 
 /// A handler that runs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Handler {
+    /// What belongs on its first message.
+    context: Option<Context>,
     /// Items of the input that it has taken.
     seen: u8,
     expects_chunk: bool,
@@ -68,17 +71,17 @@ impl Process {
         let mut handler = self.handlers.remove(&call).expect("a handler that runs");
         match act {
             Act::Take => handler.take(&mut self.session, call, sent)?,
-            Act::Prepare(item) => match self.session.stamp(call) {
+            Act::Prepare(item) => match self.session.input_done(call) {
                 Err(status) => handler.refused = Some(status),
-                Ok(stamp) => {
+                Ok(input_done) => {
                     let part = caller::part(item, self.wire[&call].written);
                     let message = Message {
                         call,
-                        context: stamp.context,
+                        context: handler.context.clone(),
                         event: part.event,
                         chunk: part.chunk,
                         more: part.more,
-                        end: part.end.filter(|_| stamp.input_done),
+                        end: part.end.filter(|_| input_done),
                         ..Message::default()
                     };
                     handler.prepared = Some((item, message));
@@ -89,6 +92,7 @@ impl Process {
                 match self.session.commit(call, message.end.is_some()) {
                     Err(status) => handler.refused = Some(status),
                     Ok(()) => {
+                        handler.context = None;
                         handler.unfinished = matches!(item, Item::First | Item::Chunk);
                         self.write(message, out)?;
                     }
@@ -137,6 +141,13 @@ impl Process {
 }
 
 impl Handler {
+    pub(super) fn new(job: Job) -> Self {
+        Handler {
+            context: job.context,
+            ..Handler::default()
+        }
+    }
+
     /// Takes the next of the input, which is what the caller sent, in its order.
     fn take(
         &mut self,

@@ -9,12 +9,13 @@ use super::super::guard::Streams;
 use super::super::io::{read, write_all};
 use super::super::pieces::Piece;
 use super::{Trouble, unstoppable};
-use crate::{Code, Event, Status, binary};
+use crate::{Code, Context, Event, Status, binary};
 
 const READ: usize = 64 << 10;
 
 pub(in super::super) struct BinaryPort {
     streams: Streams,
+    context: Context,
     vars: Vec<(OsString, OsString)>,
     begun: bool,
     input_done: bool,
@@ -26,6 +27,7 @@ pub(in super::super) struct BinaryPort {
 impl BinaryPort {
     pub(in super::super) fn new(
         streams: Streams,
+        context: Context,
         vars: Vec<(OsString, OsString)>,
         max_event_bytes: usize,
         trouble: Trouble,
@@ -33,6 +35,7 @@ impl BinaryPort {
         let (begun, input_done, results) = (false, false, 0);
         BinaryPort {
             streams,
+            context,
             vars,
             begun,
             input_done,
@@ -86,6 +89,10 @@ impl BinaryPort {
 }
 
 impl Port for BinaryPort {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
     fn take(&mut self, whole: bool) -> Result<Option<Piece>, Status> {
         if self.input_done {
             return Ok(None);

@@ -5,12 +5,13 @@ use super::super::guard::Streams;
 use super::super::io::{read, write_all};
 use super::super::pieces::Piece;
 use super::{Trouble, unstoppable};
-use crate::{Code, Encoding, Environment, Event, EventDecoder, Status, encode_event};
+use crate::{Code, Context, Encoding, Environment, Event, EventDecoder, Status, encode_event};
 
 const READ: usize = 64 << 10;
 
 pub(in super::super) struct StructuredPort {
     streams: Streams,
+    context: Context,
     decoder: EventDecoder,
     at_eof: bool,
     encoding: Encoding,
@@ -26,6 +27,7 @@ impl StructuredPort {
     ) -> Self {
         StructuredPort {
             streams,
+            context: environment.context.clone(),
             decoder: EventDecoder::new(environment.encoding, environment.limits()),
             at_eof: false,
             encoding: environment.encoding,
@@ -36,6 +38,10 @@ impl StructuredPort {
 }
 
 impl Port for StructuredPort {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
     fn take(&mut self, _whole: bool) -> Result<Option<Piece>, Status> {
         let mut buffer = Vec::new();
         loop {

@@ -46,18 +46,41 @@ impl Inbox {
         self.push(Item::Failed(status));
     }
 
-    /// Takes the next item. The end and a failure stay, for whoever asks again.
+    /// Takes the next item. The end and a failure stay, for whoever asks again. With `keep`, pieces
+    /// count as held until [`release`](Self::release).
     pub(super) fn take(&mut self, keep: bool) -> Taken {
         match self.items.front() {
             None => Taken::Wait,
             Some(last @ (Item::End | Item::Failed(_))) => Taken::Item(last.clone()),
-            Some(_) => {
+            Some(first) => {
+                let size = first.size();
+                self.queued -= size;
+                if keep && !first.is_whole() {
+                    self.kept += size;
+                }
                 let item = self.items.pop_front().expect("there is a front");
-                self.queued -= item.size();
-                self.kept += if keep { item.size() } else { 0 };
                 Taken::Item(item)
             }
         }
+    }
+
+    /// Takes the next item if that is an event with all of its data.
+    pub(super) fn take_whole(&mut self) -> Option<Event> {
+        if !self.items.front()?.is_whole() {
+            return None;
+        }
+        match self.take(false) {
+            Taken::Item(Item::Event { event, .. }) => Some(event),
+            _ => None,
+        }
+    }
+
+    /// Drops everything, but for the memory that another call may use.
+    pub(super) fn clear(&mut self) {
+        const MOST: usize = 64;
+        self.items.clear();
+        self.items.shrink_to(MOST);
+        (self.queued, self.kept) = (0, 0);
     }
 
     pub(super) fn release(&mut self) {
@@ -78,6 +101,11 @@ impl Inbox {
 }
 
 impl Item {
+    /// Whether it is an event of which no more comes.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self, Item::Event { more: false, .. })
+    }
+
     /// The bytes of the item's data and attributes, which are never more than those of its message.
     /// Small items have a price too, so that many of them reach a limit.
     fn size(&self) -> usize {

@@ -241,7 +241,10 @@ fn cell_cancel() {
         assert_eq!(bench.read(cancel()), Ok(vec![cancel()]), "{column:?}");
         if matches!(column, BothOpen | InputEnded) {
             assert_eq!(bench.session.stopped(CALL).unwrap().code, Code::Cancelled);
-            assert_eq!(bench.session.stamp(CALL).unwrap_err().code, Code::Cancelled);
+            assert_eq!(
+                bench.session.input_done(CALL).unwrap_err().code,
+                Code::Cancelled
+            );
             assert!(matches!(
                 bench.session.take(CALL, false),
                 Taken::Item(Item::Failed(_))
@@ -341,13 +344,9 @@ fn the_context_stands_on_the_first_message_for_the_call() {
             ..event()
         })
         .unwrap();
-    bench.start();
-    assert_eq!(
-        bench.session.stamp(CALL).unwrap().context.as_ref(),
-        Some(&context)
-    );
+    let job = bench.session.start_next().unwrap();
+    assert_eq!(job.context.as_ref(), Some(&context));
     bench.session.commit(CALL, false).unwrap();
-    assert_eq!(bench.session.stamp(CALL).unwrap().context, None);
     assert_eq!(bench.read(cancel()), Ok(vec![cancel()]));
 
     // Also where that is a cancel, or an end.
@@ -596,7 +595,10 @@ fn sigterm_ends_every_open_call() {
         .map(|message| (message.call, message.end.unwrap().code))
         .collect();
     assert_eq!(ends, [(1, Code::Unavailable), (2, Code::Unavailable)]);
-    assert_eq!(bench.session.stamp(1).unwrap_err().code, Code::Unavailable);
+    assert_eq!(
+        bench.session.input_done(1).unwrap_err().code,
+        Code::Unavailable
+    );
     assert_eq!(bench.finish(1, Ok(())), None);
     assert!(bench.session.is_idle());
 }
@@ -702,9 +704,9 @@ proptest! {
                 }
                 Step::Emit(last) => {
                     if let Some(&call) = running.first()
-                        && let Ok(stamp) = session.stamp(call)
+                        && let Ok(done) = session.input_done(call)
                     {
-                        let end = (last && stamp.input_done).then(Status::ok);
+                        let end = (last && done).then(Status::ok);
                         session.commit(call, end.is_some()).expect("nothing came between");
                         output.push(Message { call, end, ..event() });
                     }
@@ -753,7 +755,7 @@ fn nobody_waits_to_be_given_up_whose_end_is_written() {
         Taken::Item(Item::Event { .. })
     ));
     assert_eq!(bench.session.give_up(CALL), None);
-    assert!(bench.session.stamp(CALL).unwrap().input_done);
+    assert!(bench.session.input_done(CALL).unwrap());
     bench.session.commit(CALL, true).unwrap();
     assert_eq!(bench.session.give_up(CALL), Some(gone()));
 }

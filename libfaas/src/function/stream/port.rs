@@ -6,19 +6,34 @@ use bytes::Bytes;
 
 use super::super::call::Port;
 use super::super::pieces::{Piece, is_json, split};
-use super::super::session::{Item, Taken};
-use super::{Exit, Shared, State};
+use super::super::session::{Item, Job, Taken};
+use super::{Exit, Shared, Start, State};
 use crate::encoding::Encoded;
-use crate::{Code, Event, Message, Status};
+use crate::{Code, Context, Event, Message, Status};
 
 /// Data in one message, where an event is written in pieces.
 const PIECE: usize = 256 << 10;
 /// Room in a message for what is not data.
 const ENVELOPE: usize = 512;
 
+/// What has less data is encoded while others wait to write, which takes less time than to encode
+/// it elsewhere.
+const SMALL: usize = 16 << 10;
+
 pub(super) struct StreamPort {
     shared: Arc<Shared>,
     call: u64,
+    context: Context,
+    /// The context belongs on the next message, which is the first.
+    introduces: bool,
+    /// The first of the input, if it was there at the start.
+    first: Option<Event>,
+    /// Nothing but that comes, or nothing more.
+    input_done: bool,
+    /// Pieces were taken that count as held.
+    holds: bool,
+    /// The end of the call is written.
+    ended: bool,
 }
 
 /// Tells the handler of a call that there is something new to see.
@@ -38,8 +53,22 @@ impl Signal {
 }
 
 impl StreamPort {
-    pub(super) fn new(shared: Arc<Shared>, call: u64) -> Self {
-        StreamPort { shared, call }
+    pub(super) fn new(shared: Arc<Shared>, start: Start) -> Self {
+        let Start {
+            job: Job { call, context },
+            first,
+            input_done,
+        } = start;
+        StreamPort {
+            shared,
+            call,
+            introduces: context.is_some(),
+            context: context.unwrap_or_default(),
+            first,
+            input_done,
+            holds: false,
+            ended: false,
+        }
     }
 
     /// What tells of changes from now on. Few handlers wait, so nothing is made ready for them.
@@ -79,37 +108,82 @@ impl StreamPort {
         }
     }
 
-    fn taken(&self, (item, resume): (Item, bool)) -> Result<Option<Piece>, Status> {
+    /// What was there before the handler asked.
+    fn known(&mut self) -> Option<Option<Piece>> {
+        match self.first.take() {
+            Some(event) => Some(Some(Piece::Event { event, more: false })),
+            None => self.input_done.then_some(None),
+        }
+    }
+
+    fn taken(
+        &mut self,
+        (item, resume): (Item, bool),
+        whole: bool,
+    ) -> Result<Option<Piece>, Status> {
         if resume {
             self.shared.resumed.notify_all();
         }
+        self.holds |= whole && !item.is_whole();
         match item {
             Item::Event { event, more } => Ok(Some(Piece::Event { event, more })),
             Item::Chunk { bytes, more } => Ok(Some(Piece::Chunk { bytes, more })),
-            Item::End => Ok(None),
+            Item::End => {
+                self.input_done = true;
+                Ok(None)
+            }
             Item::Failed(status) => Err(status),
         }
     }
 
     /// Writes a message with what belongs on it, unless it is too large: whether it was written.
-    fn send(&self, message: &mut Message, last: bool) -> Result<bool, Status> {
+    fn send(&mut self, message: &mut Message, last: bool) -> Result<bool, Status> {
+        if last && !self.input_done {
+            self.input_done = self.shared.state().session.input_done(self.call)?;
+        }
+        message.call = self.call;
+        message.end = (last && self.input_done).then(Status::ok);
+        message.context = self.introduces.then(|| std::mem::take(&mut self.context));
+        let sent = self.put(message);
+        if let Some(context) = message.context.take() {
+            self.context = context;
+        }
+        if let Ok(true) = sent {
+            self.introduces = false;
+            self.ended = message.end.is_some();
+        }
+        sent
+    }
+
+    fn put(&self, message: &Message) -> Result<bool, Status> {
         let Shared {
             output, settings, ..
         } = &*self.shared;
-        let stamp = self.shared.state().session.stamp(self.call)?;
-        message.call = self.call;
-        message.context = stamp.context;
-        message.end = (last && stamp.input_done).then(Status::ok);
-        let encoded = Encoded::new(message, settings.encoding);
-        if encoded.counted() > settings.max_message_bytes {
-            return Ok(false);
-        }
-        let mut output = output.lock();
-        self.shared
-            .state()
-            .session
-            .commit(self.call, message.end.is_some())?;
-        let written = output.write_encoded(&encoded, message.end.is_some());
+        let ends = message.end.is_some();
+        let inline = message.event.as_ref().and_then(Event::data);
+        let data = inline.map_or(0, |data| data.as_bytes().len())
+            + message.chunk.as_ref().map_or(0, Bytes::len);
+        let written = if data < SMALL {
+            let mut output = output.lock();
+            let draft = output.draft(message, settings.encoding);
+            if draft.counted > settings.max_message_bytes {
+                output.discard(draft);
+                return Ok(false);
+            }
+            if let Err(status) = self.commit(ends) {
+                output.discard(draft);
+                return Err(status);
+            }
+            output.send(draft, ends)
+        } else {
+            let encoded = Encoded::new(message, settings.encoding);
+            if encoded.counted() > settings.max_message_bytes {
+                return Ok(false);
+            }
+            let mut output = output.lock();
+            self.commit(ends)?;
+            output.write_encoded(&encoded, ends)
+        };
         written.map_err(|error| {
             self.shared.exit(Exit::broken("writing to stdout", error));
             Status::new(Code::Unavailable, "stdout is closed")
@@ -117,7 +191,12 @@ impl StreamPort {
         Ok(true)
     }
 
-    fn send_pieces(&self, event: &Event, last: bool) -> Result<(), Status> {
+    /// Right before a message is written, while the output is locked.
+    fn commit(&self, ends: bool) -> Result<(), Status> {
+        self.shared.state().session.commit(self.call, ends)
+    }
+
+    fn send_pieces(&mut self, event: &Event, last: bool) -> Result<(), Status> {
         let (first, data) = split(event)?;
         self.send_piece(
             Message {
@@ -131,7 +210,7 @@ impl StreamPort {
     }
 
     /// Writes the beginning of an event whose data is not complete, and too large for one message.
-    fn begin_in_pieces(&self, event: &Event) -> Result<(), Status> {
+    fn begin_in_pieces(&mut self, event: &Event) -> Result<(), Status> {
         let (first, data) = split(event)?;
         self.send_piece(
             Message {
@@ -149,7 +228,7 @@ impl StreamPort {
     }
 
     /// Writes data in messages that the limit and the peer allow.
-    fn send_chunks(&self, mut data: Bytes, more: bool, last: bool) -> Result<(), Status> {
+    fn send_chunks(&mut self, mut data: Bytes, more: bool, last: bool) -> Result<(), Status> {
         // In JSON, base64 makes four bytes of three.
         let room = self
             .shared
@@ -175,7 +254,7 @@ impl StreamPort {
         }
     }
 
-    fn send_piece(&self, mut message: Message, last: bool) -> Result<(), Status> {
+    fn send_piece(&mut self, mut message: Message, last: bool) -> Result<(), Status> {
         if self.send(&mut message, last)? {
             Ok(())
         } else {
@@ -193,34 +272,49 @@ impl StreamPort {
 }
 
 impl Port for StreamPort {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
     fn take(&mut self, whole: bool) -> Result<Option<Piece>, Status> {
+        if let Some(known) = self.known() {
+            return Ok(known);
+        }
         let taken = self.wait(|state| self.look(state, whole));
-        self.taken(taken)
+        self.taken(taken, whole)
     }
 
     #[cfg(feature = "async")]
     fn try_take(&mut self) -> Option<Result<Option<Piece>, Status>> {
+        if let Some(known) = self.known() {
+            return Some(Ok(known));
+        }
         let taken = self.look(&mut self.shared.state(), false)?;
-        Some(self.taken(taken))
+        Some(self.taken(taken, false))
     }
 
     fn release(&mut self) {
-        self.shared.state().session.release(self.call);
+        if std::mem::take(&mut self.holds) {
+            self.shared.state().session.release(self.call);
+        }
     }
 
     fn write(&mut self, event: Event, last: bool) -> Result<(), Status> {
-        let settings = &self.shared.settings;
+        let (most, chunks) = {
+            let settings = &self.shared.settings;
+            (settings.max_message_bytes, settings.chunks)
+        };
         let data = event.data().map_or(0, |data| data.as_bytes().len());
         let mut message = Message {
             event: Some(event),
             ..Message::default()
         };
         // Data that can't fit need not be encoded to know.
-        if data <= settings.max_message_bytes && self.send(&mut message, last)? {
+        if data <= most && self.send(&mut message, last)? {
             return Ok(());
         }
         match message.event {
-            Some(event) if settings.chunks => self.send_pieces(&event, last),
+            Some(event) if chunks => self.send_pieces(&event, last),
             _ => Err(self.too_large()),
         }
     }
@@ -249,6 +343,10 @@ impl Port for StreamPort {
                     .map_or(Ok(()), |event| self.begin_in_pieces(&event))
             }
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended
     }
 
     fn stopped(&self) -> Option<Status> {

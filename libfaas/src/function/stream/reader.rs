@@ -1,17 +1,17 @@
 //! The one who reads: waits, decodes, and keeps the session's state.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::super::exit::Exit;
 use super::super::io::append;
-use super::super::session::{Effect, Job};
-use super::Shared;
+use super::super::session::Effect;
 use super::output::Output;
 use super::wake::{CLOSED, Wake};
+use super::{Shared, Start, State};
 use crate::{Environment, Hello, MessageDecoder, Received};
 
 pub(super) struct Reader {
@@ -26,7 +26,7 @@ pub(super) struct Reader {
 
 /// How a turn at reading ends.
 pub(super) enum Turn {
-    Run(Job),
+    Run(Start),
     /// What is kept of the output is to be written before one waits.
     Flush,
     Exit(Exit),
@@ -68,21 +68,23 @@ impl Reader {
         }
     }
 
-    /// Reads until a call can start or the process may end.
-    pub(super) fn lead(&mut self, shared: &Shared) -> Turn {
-        self.try_lead(shared).unwrap_or_else(Turn::Exit)
+    /// Reads until a call can start or the process may end. The call that its thread has `written`
+    /// the end of is over.
+    pub(super) fn lead(&mut self, shared: &Shared, written: Option<u64>) -> Turn {
+        self.try_lead(shared, written).unwrap_or_else(Turn::Exit)
     }
 
-    fn try_lead(&mut self, shared: &Shared) -> Result<Turn, Exit> {
+    fn try_lead(&mut self, shared: &Shared, written: Option<u64>) -> Result<Turn, Exit> {
+        let mut state = shared.state();
+        state.forget(written);
         loop {
-            let mut state = shared.state();
             if let Some(exit) = &state.exit {
                 return Err(exit.clone());
             }
-            if let Some(job) = state.session.start_next() {
+            if let Some(start) = state.start() {
                 // Whoever comes after this call is in time to write its end too.
                 shared.output.expect_more(self.decoder.pending() > 0);
-                return Ok(Turn::Run(job));
+                return Ok(Turn::Run(start));
             }
             if let (Some(exit), true) = (&self.ended, state.session.is_idle()) {
                 let exit = exit.clone();
@@ -94,39 +96,45 @@ impl Reader {
             let reading = self.ended.is_none() && state.session.may_read();
             if reading {
                 drop(state);
-                if self.step(shared)? {
-                    continue;
-                }
-                if shared.output.wants_flush() {
-                    return Ok(Turn::Flush);
-                }
-                match &shared.interrupt {
-                    // There is an exit to be seen.
-                    Some(interrupt) if interrupt.wait_or_readable(self.input.as_fd()) => {}
-                    _ => self.fill()?,
-                }
+                state = loop {
+                    if let Some(state) = self.step(shared)? {
+                        break state;
+                    }
+                    if shared.output.wants_flush() {
+                        return Ok(Turn::Flush);
+                    }
+                    match &shared.interrupt {
+                        // There is an exit to be seen.
+                        Some(interrupt) if interrupt.wait_or_readable(self.input.as_fd()) => {
+                            break shared.state();
+                        }
+                        _ => self.fill()?,
+                    }
+                };
             } else if shared.output.wants_flush() {
                 return Ok(Turn::Flush);
             } else {
                 state.paused = true;
                 let resumed = shared.resumed.wait(state);
-                resumed.unwrap_or_else(PoisonError::into_inner).paused = false;
+                state = resumed.unwrap_or_else(PoisonError::into_inner);
+                state.paused = false;
             }
         }
     }
 
-    /// Applies the next message that was read, if there is one.
-    fn step(&mut self, shared: &Shared) -> Result<bool, Exit> {
+    /// Applies the next message that was read, if there is one. What is to be done next depends on
+    /// the state, which comes back locked.
+    fn step<'a>(&mut self, shared: &'a Shared) -> Result<Option<MutexGuard<'a, State>>, Exit> {
         let received = match self.decoder.next() {
             Ok(Some(received)) => received,
             Ok(None) if self.at_eof => {
                 self.drain(shared, Exit::Done);
-                return Ok(true);
+                return Ok(Some(shared.state()));
             }
-            Ok(None) => return Ok(false),
+            Ok(None) => return Ok(None),
             Err(violation) if violation.is_cut() => {
                 self.drain(shared, Exit::malformed(&violation));
-                return Ok(true);
+                return Ok(Some(shared.state()));
             }
             Err(violation) => return Err(Exit::malformed(&violation)),
         };
@@ -137,15 +145,21 @@ impl Reader {
         let invalid = invalid_event.map(|violation| violation.to_string());
         let mut output = message.cancel.is_some().then(|| shared.output.lock());
         let effects = &mut self.effects;
-        let applied = shared.state().session.receive(message, invalid, effects);
+        let mut state = shared.state();
+        let applied = state.session.receive(message, invalid, effects);
         applied.map_err(|malformed| Exit::malformed(&malformed))?;
-        // A call that is refused has no handler that could write before.
-        let refused = effects.iter().any(|one| matches!(one, Effect::Write(_)));
-        if refused && output.is_none() {
-            output = Some(shared.output.lock());
+        if !effects.is_empty() {
+            // Nothing is written under the lock of the state.
+            drop(state);
+            // A call that is refused has no handler that could write before.
+            let refused = effects.iter().any(|one| matches!(one, Effect::Write(_)));
+            if refused && output.is_none() {
+                output = Some(shared.output.lock());
+            }
+            shared.apply(effects, output.as_mut());
+            state = shared.state();
         }
-        shared.apply(effects, output.as_mut());
-        Ok(true)
+        Ok(Some(state))
     }
 
     /// The input has ended: what can be finished is.
