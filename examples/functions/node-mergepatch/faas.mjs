@@ -204,7 +204,6 @@ class Stream {
   past = new Map()                                         // the last that were: number -> was it cancelled?
   waiting = []                                             // calls beyond FAAS_CONCURRENCY
   running = 0
-  queued = 0
 
   constructor(handler, codec) {
     Object.assign(this, { handler, codec })
@@ -224,7 +223,7 @@ class Stream {
       let greeted = false
       for await (const frame of frames(opened(streams.input), this.codec, input)) {
         // At concurrency 1 a function holds back by not reading; above 1 it never does for one call's sake.
-        while (this.leaving || (CONCURRENCY === 1 && this.queued > LIMIT)) await new Promise((resume) => { this.resume = resume })
+        while (this.leaving || (CONCURRENCY === 1 && this.held(true) + this.held(false) > LIMIT && !this.wants())) await new Promise((resume) => { this.resume = resume })
         const message = this.codec.message(frame)
         if (greeted) this.receive(message, frame.length)
         else await this.greet(message, frame, failed)
@@ -244,6 +243,17 @@ class Stream {
     await Promise.all(calls.filter((call) => !call.ended && !call.stopped).map((call) => call.done))
     this.endAll()
     await leave(code)
+  }
+
+  // Bytes of input of the calls that run, or of those beyond FAAS_CONCURRENCY, which wait for their turn.
+  held(running) {
+    const calls = [...this.calls.values()].filter((call) => Boolean(call.started) === running && !call.ended)
+    return calls.reduce((sum, call) => sum + call.held, 0)
+  }
+
+  // Whether a call that runs may still get input, so that nothing that waits for its turn may stand before that.
+  wants() {
+    return [...this.calls.values()].some((call) => call.started && !call.ended && !call.inputEnded && call.held <= LIMIT)
   }
 
   // The hello: after our initialisation and after theirs was read, whose failure is ours as well.
@@ -320,11 +330,13 @@ class Stream {
     if ((CONCURRENCY > 1 ? call.held : 0) + call.unfinished.size > LIMIT) {
       throw new Status('RESOURCE_EXHAUSTED', `expected at most ${LIMIT} bytes to hold for the call, got more`)
     }
+    if (!call.started && this.held(false) + call.unfinished.size > LIMIT && this.wants()) {
+      throw new Status('RESOURCE_EXHAUSTED', `expected at most ${LIMIT} bytes to hold for calls that wait for their turn, got more`)
+    }
     if (m.more) return
     const { event, chunks, size: total } = call.unfinished
     call.unfinished = undefined
     call.held += total
-    this.queued += total
     call.push(this.codec.settle(joined(event, chunks)), total)
   }
 
@@ -368,7 +380,6 @@ class Stream {
       while (!call.stopped) {
         const [event, size] = await call.next()
         call.held -= size
-        this.queued -= size
         this.resume?.()
         if (event === null) break
         if (event instanceof Status) throw event

@@ -99,7 +99,7 @@ class Stream:
     def __init__(self, handler, codec, inp, out):
         self.handler, self.codec, self.inp, self.out = handler, codec, inp, out
         self.calls, self.past = {}, {}                   # open calls; the last that were: number -> was it cancelled?
-        self.lock, self.pool, self.queued = threading.RLock(), ThreadPoolExecutor(CONCURRENCY), 0
+        self.lock, self.pool = threading.RLock(), ThreadPoolExecutor(CONCURRENCY)
         self.eof = self.paused = self.terminated = False
         self.woken, self.waker = os.pipe()               # signals, and threads that have finished, wake the reader
         os.set_blocking(self.waker, False)
@@ -134,7 +134,7 @@ class Stream:
     def wait(self, reading=True):
         """Sleeps until something happens; returns input, b"" at its end, None if it was something else."""
         with self.lock:
-            self.paused = CONCURRENCY == 1 and self.queued > LIMIT
+            self.paused = CONCURRENCY == 1 and self.held(True) + self.held(False) > LIMIT and not self.wants()
         poll = select.poll()
         poll.register(self.out, 0)                       # for POLLERR alone: the reader of our stdout is gone
         poll.register(self.woken, select.POLLIN)
@@ -152,6 +152,15 @@ class Stream:
             data = os.read(self.inp, 1 << 18)
             self.eof = not data
             return data
+
+    def held(self, running):
+        """Bytes of input of the calls that run, or of those beyond FAAS_CONCURRENCY, which wait for their turn."""
+        return sum(call.held for call in self.calls.values() if call.running == running and not call.ended)
+
+    def wants(self):
+        """Whether a call that runs may still get input, so that nothing that waits for its turn may stand before that."""
+        running = [call for call in self.calls.values() if call.running and not call.ended]
+        return len(running) == CONCURRENCY and any(not call.input_ended and call.held <= LIMIT for call in running)
 
     def greet(self, frame, failed):
         """The hello: after ours has been initialised and after theirs was read, whose failure is ours as well."""
@@ -226,9 +235,11 @@ class Stream:
             call.unfinished.append(m["chunk"])
         if call.unfinished and (call.held if CONCURRENCY > 1 else 0) + call.unfinished[0] > LIMIT:
             raise Status("RESOURCE_EXHAUSTED", f"expected at most {LIMIT} bytes to hold for the call, got more")
+        if call.unfinished and not call.running and self.held(False) + call.unfinished[0] > LIMIT and self.wants():
+            raise Status("RESOURCE_EXHAUSTED", f"expected at most {LIMIT} bytes to hold for calls that wait for their turn, got more")
         if m.keys() & {"event", "chunk"} and not m.get("more"):
             (size, event, *chunks), call.unfinished = call.unfinished, None
-            call.held, self.queued = call.held + size, self.queued + size
+            call.held += size
             call.events.put((self.codec.settle(joined(event, chunks)), size))
 
     def cancel(self, number, call, cancel):
@@ -272,7 +283,7 @@ class Stream:
             while not call.stopped:
                 event, size = call.events.get()
                 with self.lock:
-                    call.held, self.queued = call.held - size, self.queued - size
+                    call.held -= size
                     if self.paused:
                         self.wake()
                 if event is None:
