@@ -74,7 +74,11 @@ pub fn function(bytes: &[u8]) {
             .difference(&ended)
             .copied()
             .collect();
-        assert!(missing.is_empty(), "no end of {missing:?}");
+        assert!(
+            missing.is_empty(),
+            "no end of {missing:?} in {:?}",
+            String::from_utf8_lossy(&output)
+        );
     }
 }
 

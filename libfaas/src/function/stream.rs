@@ -241,11 +241,12 @@ impl Shared {
                     who = Who::Returns;
                 }
                 Turn::Exit(exit) => {
-                    drop(reader);
                     if self.output.wants_flush() {
                         self.flush();
                     }
+                    // Before others get to read: what is behind a fault has no place any more.
                     self.exit(exit);
+                    drop(reader);
                     return None;
                 }
             }

@@ -1,9 +1,14 @@
 //! EOF, closed streams.
 
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 use libfaas::function::{Exit, Function, Streams, each, many};
-use libfaas::{Code, Event, Status};
+use libfaas::{Code, Encoding, Event, Message, Status};
+use rustix::pipe::fcntl_getpipe_size;
 
 use super::peer::{PATIENCE, Peer, decoded, event, hello, on_thread, one, pipe, unary, vars};
 
@@ -49,47 +54,70 @@ fn eof_frees_whoever_waits_for_a_cancel() {
     assert_eq!(peer.exit(), Exit::Done);
 }
 
-/// A function that has answered hello, its input, and how it ends.
+/// A function that has answered hello, its input, its output with both ends, and how it ends.
 fn greeted(
+    more: &[(&str, &str)],
     handler: impl Fn(&mut libfaas::function::Call) -> Result<(), Status> + Send + Sync + 'static,
-) -> (
-    std::os::fd::OwnedFd,
-    std::os::fd::OwnedFd,
-    mpsc::Receiver<Exit>,
-) {
+) -> (File, (OwnedFd, OwnedFd), mpsc::Receiver<Exit>) {
     let ((their_input, input), (output, their_output)) = (pipe(), pipe());
+    let mut input = File::from(input);
     let streams = Streams {
         input: their_input,
-        output: their_output,
+        output: their_output.try_clone().unwrap(),
     };
-    let vars = vars(libfaas::Encoding::Json, &[]);
+    let vars = vars(Encoding::Json, more);
     let exit = on_thread(move || Function::new().run(vars, streams, handler));
-    let mut bytes = Vec::new();
-    libfaas::encode_message(
-        &hello("1.0", Status::ok()),
-        libfaas::Encoding::Json,
-        &mut bytes,
-    );
-    rustix::io::write(&input, &bytes).unwrap();
+    input.write_all(&json(&hello("1.0", Status::ok()))).unwrap();
     rustix::io::read(&output, &mut [0; 1024]).unwrap();
-    (input, output, exit)
+    (input, (output, their_output), exit)
+}
+
+fn json(message: &Message) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    libfaas::encode_message(message, Encoding::Json, &mut bytes);
+    bytes
 }
 
 #[test]
 fn a_closed_stdout_is_noticed_while_idle() {
-    let (_input, output, exit) = greeted(each(Ok::<Event, Status>));
+    let (_input, output, exit) = greeted(&[], each(Ok::<Event, Status>));
     drop(output);
     assert_eq!(exit.recv_timeout(PATIENCE), Ok(Exit::BrokenPipe));
 }
 
 #[test]
 fn a_closed_stdout_is_noticed_while_a_call_runs() {
-    let (input, output, exit) = greeted(many(|_, out| Err(out.wait_cancelled())));
-    let mut bytes = Vec::new();
-    libfaas::encode_message(&unary(1, event("1")), libfaas::Encoding::Json, &mut bytes);
-    rustix::io::write(&input, &bytes).unwrap();
+    let (mut input, output, exit) = greeted(&[], many(|_, out| Err(out.wait_cancelled())));
+    input.write_all(&json(&unary(1, event("1")))).unwrap();
     drop(output);
     assert_eq!(exit.recv_timeout(PATIENCE), Ok(Exit::BrokenPipe));
+}
+
+/// Nobody takes the answer to the first call, so that the end waits while another thread could read.
+#[test]
+fn what_follows_a_fault_is_not_handled() {
+    let (handled, seen) = mpsc::channel();
+    let handled = Mutex::new(handled);
+    let (mut input, (output, theirs), exit) = greeted(
+        &[("FAAS_CONCURRENCY", "2")],
+        each(move |event: Event| {
+            let sent = handled.lock().unwrap().send(event.id().to_owned());
+            sent.map(|()| event)
+                .map_err(|_| Status::from(Code::Aborted))
+        }),
+    );
+    let full = vec![b' '; fcntl_getpipe_size(&output).unwrap()];
+    File::from(theirs).write_all(&full).unwrap();
+    let mut bytes = json(&unary(1, event("1")));
+    bytes.extend(b"{\"call\":2,\"chunk\":\"eA==\"}\n");
+    bytes.extend(json(&unary(3, event("3"))));
+    input.write_all(&bytes).unwrap();
+    assert_eq!(seen.recv_timeout(PATIENCE).as_deref(), Ok("1"));
+    seen.recv_timeout(Duration::from_millis(100)).unwrap_err();
+    let mut rest = Vec::new();
+    File::from(output).read_to_end(&mut rest).unwrap();
+    assert_eq!(rest[full.len()..], json(&unary(1, event("1"))));
+    assert_eq!(exit.recv_timeout(PATIENCE).unwrap().status(), 65);
 }
 
 #[test]
@@ -99,10 +127,10 @@ fn eof_before_anything_is_answered_by_hello_only() {
         input: their_input,
         output: their_output,
     };
-    let messages = decoded(output.into(), libfaas::Encoding::Json);
+    let messages = decoded(output.into(), Encoding::Json);
     drop(input);
     let exit = Function::new().run(
-        vars(libfaas::Encoding::Json, &[]),
+        vars(Encoding::Json, &[]),
         streams,
         each(Ok::<Event, Status>),
     );
