@@ -81,12 +81,12 @@ impl Work {
             state.end(n, Status::new(Code::InvalidArgument, invalid.to_string()));
         } else if state.running < self.concurrency {
             self.start(state, n);
-        } else if fault!("excess-refused") {
+        } else if fault!("excess-refused") && state.open() > self.concurrency {
             state.end(
                 n,
                 Status::new(Code::ResourceExhausted, "too many calls at once"),
             );
-        } else {
+        } else if !(fault!("excess-forgotten") && state.open() > self.concurrency) {
             state.queue.push_back(n);
         }
     }
@@ -207,7 +207,6 @@ impl Work {
                 .calls
                 .get(&next)
                 .is_some_and(|call| !call.output_ended)
-                && !fault!("excess-forgotten")
             {
                 self.start(&mut state, next);
                 break;
@@ -322,6 +321,12 @@ impl Work {
 }
 
 impl State {
+    /// How many calls have not been ended.
+    fn open(&self) -> usize {
+        let open = |call: &&Call| !call.output_ended;
+        self.calls.values().filter(open).count()
+    }
+
     /// Ends the call's output, unless it has ended.
     pub(crate) fn end(&mut self, n: u64, status: Status) {
         let Some(call) = self.calls.get_mut(&n).filter(|call| !call.output_ended) else {
