@@ -1,9 +1,11 @@
 //! The function's driver: threads, a socket and a pipe, and handlers that do what their events say.
 
 use std::collections::BTreeSet;
+use std::fs::read_dir;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use libfaas::function::{Call, Exit, Function, Streams};
 use libfaas::{Code, Encoding, Hello, Message, MessageDecoder, Status, encode_message};
@@ -11,8 +13,8 @@ use libfaas::{Code, Encoding, Hello, Message, MessageDecoder, Status, encode_mes
 use crate::limits;
 
 /// The first byte has the encoding, the concurrency and whether the host takes pieces, the second how many bytes of the
-/// others are written at once, behind a hello. The function exits; what it has written is well-formed, no call ends twice
-/// and nothing follows its end; and if all was well, every call that was opened has ended.
+/// others are written at once, behind a hello. The function exits, and so do its threads; what it has written is
+/// well-formed, no call ends twice and nothing follows its end; and if all was well, every call that was opened has ended.
 pub fn function(bytes: &[u8]) {
     let [head, portion, rest @ ..] = bytes else {
         return;
@@ -48,6 +50,7 @@ pub fn function(bytes: &[u8]) {
         input: theirs.into(),
         output: writer.into(),
     };
+    let threads_before = threads();
     let (exit, output) = thread::scope(|scope| {
         let input = &input;
         // The function may have gone by then.
@@ -68,6 +71,11 @@ pub fn function(bytes: &[u8]) {
                 .expect("a pipe can be read"),
         )
     });
+    let begun = Instant::now();
+    while threads() > threads_before {
+        assert!(begun.elapsed() < Duration::from_secs(8), "a thread remains");
+        thread::yield_now();
+    }
     let ended = ended(encoding, &output);
     if matches!(exit, Exit::Done) {
         let missing: Vec<_> = opened(encoding, &input)
@@ -80,6 +88,11 @@ pub fn function(bytes: &[u8]) {
             String::from_utf8_lossy(&output)
         );
     }
+}
+
+/// How many threads there are, where that can be told.
+fn threads() -> usize {
+    read_dir("/proc/self/task").map_or(0, Iterator::count)
 }
 
 /// Answers each event, fails, leaves, or leaves the rest of its input alone, as the first byte of its type says.
