@@ -34,6 +34,8 @@ pub(crate) struct Session {
     alone: Option<u64>,
     past: Past,
     at_eof: bool,
+    /// Every call has its end: nothing more is read.
+    terminated: bool,
 }
 
 /// What the driver has to do after a message.
@@ -107,6 +109,7 @@ impl Session {
             alone: None,
             past: Past::default(),
             at_eof: false,
+            terminated: false,
         }
     }
 
@@ -130,7 +133,7 @@ impl Session {
         } = message;
         let event = invalid.map(Err).or(event.map(Ok));
         let silent = event.is_none() && chunk.is_none() && end.is_none() && cancel.is_none();
-        if silent || self.past.was_cancelled(call) {
+        if silent || self.terminated || self.past.was_cancelled(call) {
             return Ok(());
         }
         if let Some(cancel) = cancel {
@@ -328,6 +331,7 @@ impl Session {
     /// SIGTERM: every open call ends now, whatever its handler does.
     pub(crate) fn terminate(&mut self, effects: &mut Vec<Effect>) {
         let unavailable = Status::new(Code::Unavailable, "the function was told to terminate");
+        self.terminated = true;
         self.waiting.clear();
         for (&call, state) in &mut self.open {
             if !state.output_ended {

@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::call::Call;
 use super::exit::Exit;
@@ -80,12 +80,11 @@ pub(super) fn serve(
     if shared.over.wait_or_closed(shared.output.as_fd()) {
         shared.exit(Exit::BrokenPipe);
     } else if shared.over.is_terminated() && shared.state().exit.is_none() {
-        shared.over.clear();
         // On a thread that may get stuck in writing what nobody takes.
         let ending = Arc::clone(&shared);
         let ended = thread::Builder::new().spawn(move || ending.terminate());
         if ended.is_ok() {
-            shared.over.wait(TERMINATION);
+            shared.wait_for_exit(TERMINATION);
         }
     }
     let exit = shared.state().exit.clone();
@@ -134,6 +133,7 @@ fn prepare(
 
 /// How long after SIGTERM the process waits for its last messages to be taken. A host gives it 5 s.
 const TERMINATION: Duration = Duration::from_secs(2);
+const _: () = assert!(TERMINATION.as_secs() < 5);
 
 /// What the threads share. Locks are taken in the order of these fields: seat, output, state.
 struct Shared {
@@ -241,9 +241,9 @@ impl Shared {
                     who = Who::Returns;
                 }
                 Turn::Exit(exit) => {
-                    if self.output.wants_flush() {
-                        self.flush();
-                    }
+                    // Who writes is waited for: it may be the ends that SIGTERM asks for.
+                    self.output.expect_more(false);
+                    self.flush();
                     // Before others get to read: what is behind a fault has no place any more.
                     self.exit(exit);
                     drop(reader);
@@ -324,6 +324,19 @@ impl Shared {
         drop(output);
         self.flush();
         self.exit(Exit::Done);
+    }
+
+    /// Waits for an exit, however often SIGTERM comes meanwhile.
+    fn wait_for_exit(&self, most: Duration) {
+        let begun = Instant::now();
+        loop {
+            self.over.clear();
+            let left = most.saturating_sub(begun.elapsed());
+            if self.state().exit.is_some() || left.is_zero() {
+                return;
+            }
+            self.over.wait(left);
+        }
     }
 
     /// Does what a change of the session asks for. `output` is locked before the change, where it

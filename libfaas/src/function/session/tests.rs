@@ -603,6 +603,24 @@ fn sigterm_ends_every_open_call() {
     assert!(bench.session.is_idle());
 }
 
+/// What was read before the process is gone opens no call, and none for the second time.
+#[test]
+fn nothing_is_read_after_sigterm() {
+    let mut bench = Bench::new(1, 1 << 20);
+    for call in [1, 2] {
+        bench.read(Message { call, ..event() }).unwrap();
+    }
+    bench.start();
+    bench.session.terminate(&mut Vec::new());
+    for call in [1, 2, 3] {
+        for message in [event(), chunk(), end(Code::Ok), cancel()] {
+            assert_eq!(bench.read(Message { call, ..message }), DROPPED);
+        }
+    }
+    assert!(bench.session.start_next().is_none());
+    assert_eq!(bench.finish(1, Ok(())), None);
+}
+
 #[test]
 fn the_memory_of_calls_that_are_over_is_bounded() {
     let mut bench = Bench::new(1, 1 << 20);

@@ -203,3 +203,55 @@ fn a_result_that_is_too_large_is_not_written() {
     assert!(bench.turns.turn());
     assert_eq!(bench.written(), [call(1)]);
 }
+
+/// Looks again until it is so.
+fn until(mut so: impl FnMut() -> bool) {
+    while !so() {
+        thread::yield_now();
+    }
+}
+
+/// The ends are on their way, and nobody takes them yet: what else is read must not be in time to
+/// end the process before them.
+#[test]
+fn a_fault_in_the_input_does_not_overtake_the_ends_of_sigterm() {
+    let mut bench = Bench::new(|call: &mut Call| Err(call.wait_cancelled()));
+    let shared = Arc::clone(&bench.turns.shared);
+    shared.state().threads = 0;
+    shared.add_thread(&mut shared.state());
+    bench.read(&[call(1)]);
+    until(|| shared.state().session.stopped(1).is_none());
+    let room = rustix::pipe::fcntl_getpipe_size(&bench.stdout).unwrap();
+    rustix::io::write(shared.output.as_fd(), &vec![0; room]).unwrap();
+    let ending = Arc::clone(&shared);
+    let ending = thread::spawn(move || ending.terminate());
+    until(|| shared.state().session.stopped(1).is_some());
+    let stdin = bench.stdin.as_mut().unwrap();
+    stdin.write_all(&[0xFF; 16]).unwrap();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(100) {
+        assert_eq!(shared.state().exit, None);
+        thread::yield_now();
+    }
+    bench.stdout.read_exact(&mut vec![0; room]).unwrap();
+    ending.join().unwrap();
+    let ends = bench.written();
+    assert_eq!((ends.len(), ends[0].call), (1, 1));
+    assert_eq!(ends[0].end.as_ref().unwrap().code, Code::Unavailable);
+    until(|| shared.state().exit.is_some());
+}
+
+#[test]
+fn sigterm_twice_is_sigterm() {
+    let bench = Bench::new(each(Ok::<Event, Status>));
+    let shared = Arc::clone(&bench.turns.shared);
+    shared.over.wake();
+    let waiting = Arc::clone(&shared);
+    let waits = thread::spawn(move || waiting.wait_for_exit(Duration::from_secs(600)));
+    until(|| !shared.over.is_woken());
+    shared.over.wake();
+    until(|| !shared.over.is_woken() || waits.is_finished());
+    assert!(!waits.is_finished(), "there is no exit yet");
+    shared.exit(Exit::Done);
+    waits.join().unwrap();
+}

@@ -87,6 +87,12 @@ impl Wake {
         while poll(&mut fds, most.as_ref()) == Err(Errno::INTR) {}
     }
 
+    #[cfg(test)]
+    pub(super) fn is_woken(&self) -> bool {
+        let mut fds = [PollFd::new(&self.readable, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec::default())) == Ok(1)
+    }
+
     pub(super) fn is_terminated(&self) -> bool {
         self.terminated.load(Ordering::SeqCst)
     }
