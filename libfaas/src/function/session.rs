@@ -117,6 +117,37 @@ impl Session {
     /// is no CloudEvent.
     pub(crate) fn receive(
         &mut self,
+        mut message: Message,
+        invalid: Option<String>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Malformed> {
+        let call = message.call;
+        let input = invalid.is_some()
+            || message.event.is_some()
+            || message.chunk.is_some()
+            || message.end.is_some();
+        let cancel = message.cancel.take();
+        let silent = !input && cancel.is_none();
+        if silent || self.terminated || self.past.was_cancelled(call) {
+            return Ok(());
+        }
+        // Fields apply in their order: what stands before a cancel opens its call.
+        let context = match input {
+            true => {
+                self.receive_input(message, invalid, effects)?;
+                None
+            }
+            false => message.context,
+        };
+        if let Some(cancel) = cancel {
+            self.cancel(call, context, cancel, effects);
+        }
+        Ok(())
+    }
+
+    /// Applies an event, a chunk, an end.
+    fn receive_input(
+        &mut self,
         message: Message,
         invalid: Option<String>,
         effects: &mut Vec<Effect>,
@@ -128,18 +159,10 @@ impl Session {
             chunk,
             more,
             end,
-            cancel,
+            cancel: _,
             hello: _,
         } = message;
         let event = invalid.map(Err).or(event.map(Ok));
-        let silent = event.is_none() && chunk.is_none() && end.is_none() && cancel.is_none();
-        if silent || self.terminated || self.past.was_cancelled(call) {
-            return Ok(());
-        }
-        if let Some(cancel) = cancel {
-            self.cancel(call, context, cancel, effects);
-            return Ok(());
-        }
         let state = match self.open.entry(call) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(_) if self.past.has_ended(call) => return Err(input_ended(call)),

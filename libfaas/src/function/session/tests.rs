@@ -621,6 +621,30 @@ fn nothing_is_read_after_sigterm() {
     assert_eq!(bench.finish(1, Ok(())), None);
 }
 
+/// As the reference probe has it: who opens a call and gives it up in one message gets an end.
+#[test]
+fn fields_of_a_message_apply_in_their_order() {
+    let cancelled = |message: Message| Message {
+        cancel: cancel().cancel,
+        ..message
+    };
+    let mut bench = Bench::new(1, 1 << 20);
+    for (call, message) in [(1, event()), (2, end(Code::Ok))] {
+        let read = bench.read(Message {
+            call,
+            ..cancelled(message)
+        });
+        let wrote = read.unwrap();
+        let code = |message: &Message| message.end.as_ref().map(|end| end.code);
+        let ends: Vec<_> = wrote.iter().map(code).collect();
+        assert_eq!(ends, [None, Some(Code::Cancelled)]);
+        assert!(wrote[0].cancel.is_some());
+    }
+    assert!(bench.session.start_next().is_none() && bench.session.open.is_empty());
+    let unknown = Message { call: 3, ..chunk() };
+    assert_eq!(bench.read(cancelled(unknown)), Err("chunk-without-event"));
+}
+
 #[test]
 fn the_memory_of_calls_that_are_over_is_bounded() {
     let mut bench = Bench::new(1, 1 << 20);
