@@ -1,6 +1,7 @@
 //! What a function answers to the hello of its input.
 
 use super::Details;
+use super::session::bounded;
 use crate::{Code, Hello, Message, Status};
 
 /// The version of the specification that this library serves.
@@ -37,7 +38,7 @@ pub(super) fn answer(
     Hello {
         fsi: VERSION.to_owned(),
         producer: producer[..cut.unwrap_or(0)].to_owned(),
-        status,
+        status: bounded(status),
     }
 }
 
@@ -93,6 +94,18 @@ mod tests {
             answer(None, failed(), "test").status.code,
             Code::Unavailable
         );
+    }
+
+    #[test]
+    fn a_status_is_within_the_bounds_of_one() {
+        let input = Hello {
+            fsi: "1.0".into(),
+            ..Hello::default()
+        };
+        let failed = Status::new(Code::Internal, "x".repeat(5000)).detail("n", "x".repeat(9000));
+        let status = answer(Some(&input), Err(failed), "test").status;
+        assert_eq!(status.code, Code::Internal);
+        assert_eq!((status.message.len(), status.details.len()), (4096, 0));
     }
 
     #[test]

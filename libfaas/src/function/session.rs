@@ -577,7 +577,7 @@ impl Call {
 }
 
 /// What a sender may write of a status.
-fn bounded(mut status: Status) -> Status {
+pub(super) fn bounded(mut status: Status) -> Status {
     const MESSAGE: usize = 4096;
     const DETAILS: usize = 8192;
     let cut = (0..=MESSAGE.min(status.message.len()))
