@@ -170,7 +170,7 @@ impl Function {
         }
     }
 
-    /// Runs no more calls at once than this, whatever `FAAS_CONCURRENCY` allows.
+    /// Runs no more calls at once than this, but one at least, whatever `FAAS_CONCURRENCY` allows.
     pub fn concurrency(self, most: usize) -> Self {
         Function {
             concurrency: Some(most),
@@ -350,7 +350,7 @@ impl Function {
                 encoding: environment.encoding,
                 concurrency: environment
                     .concurrency
-                    .min(self.concurrency.unwrap_or(usize::MAX)),
+                    .min(self.concurrency.unwrap_or(usize::MAX).max(1)),
                 max_message_bytes: environment.max_message_bytes,
                 max_event_bytes,
                 chunks: environment.has_feature("chunks"),

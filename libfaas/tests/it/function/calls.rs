@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 
-use libfaas::function::{Exit, each, many, result};
-use libfaas::{Code, Context, Event, Message, Status};
+use libfaas::function::{Exit, Function, each, many, result};
+use libfaas::{Code, Context, Encoding, Event, Message, Status};
 use rustix::io::read;
 
 use super::peer::{PATIENCE, Peer, cancel, context, end, event, hello, one, pipe, unary, vars};
@@ -202,6 +202,21 @@ fn calls_run_at_once_up_to_the_concurrency() {
     let mut calls: Vec<_> = (1..=8).map(|_| peer.receive().call).collect();
     calls.sort_unstable();
     assert_eq!(calls, [1, 2, 3, 4, 5, 6, 7, 8]);
+    peer.close();
+}
+
+#[test]
+fn one_call_at_least_runs_and_is_read_meanwhile() {
+    let function = Function::new().concurrency(0);
+    let handler = each(Ok::<Event, Status>);
+    let mut peer = Peer::spawn(function, Encoding::Json, &[], handler);
+    peer.greet();
+    for id in ["1", "2"] {
+        peer.send(one(1, event(id)));
+        assert_eq!(peer.receive(), one(1, event(id)));
+    }
+    peer.send(end(1, Code::Ok));
+    assert_eq!(peer.receive_end(1), Status::ok());
     peer.close();
 }
 
