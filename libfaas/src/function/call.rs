@@ -252,14 +252,15 @@ impl Call {
                 "the handler panicked; stderr has its message",
             ))
         });
-        let result = match (result, self.failed, self.unfinished) {
+        let succeeded = result.as_ref().err().is_none_or(Status::is_ok);
+        let result = match (self.failed, self.unfinished) {
             // A handler that was told that its input failed can't make that a success.
-            (Ok(()), Some(failed), _) => Err(failed),
-            (Ok(()), None, true) => Err(Status::new(
+            (Some(failed), _) if succeeded => Err(failed),
+            (None, true) if succeeded => Err(Status::new(
                 Code::Internal,
                 "the handler returned before it had finished a result's data",
             )),
-            (result, _, _) => result,
+            _ => result,
         };
         (result, self.port.has_ended())
     }
@@ -344,6 +345,7 @@ impl Body<'_> {
         let Some(last) = self.pending.take().map(Piece::last) else {
             return Ok(());
         };
+        let last = last?;
         let whole = match &mut self.held {
             None => {
                 return self

@@ -24,11 +24,16 @@ pub enum Piece {
 }
 
 impl Piece {
-    pub(super) fn last(mut self) -> Self {
-        match &mut self {
-            Piece::Event { more, .. } | Piece::Chunk { more, .. } => *more = false,
-        }
-        self
+    /// The same, if nothing follows it: then text of a JSON media type is JSON.
+    pub(super) fn last(self) -> Result<Self, Status> {
+        let more = false;
+        Ok(match self {
+            Piece::Event { event, .. } => Piece::Event {
+                event: event.to_builder().build()?,
+                more,
+            },
+            Piece::Chunk { bytes, .. } => Piece::Chunk { bytes, more },
+        })
     }
 }
 

@@ -245,15 +245,38 @@ fn json_in_pieces_is_bytes_in_json_and_text_elsewhere() {
 }
 
 #[test]
+fn json_that_was_to_go_in_pieces_and_has_one_is_json() {
+    for &encoding in ENCODINGS {
+        for vars in [&[][..], &[CHUNKS]] {
+            let mut peer = Peer::spawn(Function::new(), encoding, vars, |call: &mut Call| {
+                call.next_event()?;
+                call.begin(result("/f", "t").json(&[1, 2]))?.finish()
+            });
+            peer.greet();
+            peer.send(unary(1, event("1")));
+            let given = peer.receive().event.unwrap();
+            let json = Data::Json(JsonText::new("[1,2]").unwrap());
+            assert_eq!(given.data(), Some(&json), "{encoding} {vars:?}");
+            assert_eq!(peer.receive_end(1), Status::ok());
+            peer.close();
+        }
+    }
+}
+
+#[test]
 fn a_result_that_is_not_finished_fails_the_call() {
-    let mut peer = Peer::start(&[CHUNKS], |call: &mut Call| {
-        call.next_event()?;
-        call.begin(result("/f", "t"))?.push("b")
-    });
-    peer.send(unary(1, event("1")));
-    assert!(peer.receive().more);
-    assert_eq!(peer.receive_end(1).code, Code::Internal);
-    peer.close();
+    // Also where the handler calls its success an error.
+    for returned in [Ok(()), Err(Status::ok())] {
+        let mut peer = Peer::start(&[CHUNKS], move |call: &mut Call| {
+            call.next_event()?;
+            call.begin(result("/f", "t"))?.push("b")?;
+            returned.clone()
+        });
+        peer.send(unary(1, event("1")));
+        assert!(peer.receive().more);
+        assert_eq!(peer.receive_end(1).code, Code::Internal);
+        peer.close();
+    }
 }
 
 #[test]
