@@ -94,6 +94,7 @@ fn a_closed_stdout_is_noticed_while_a_call_runs() {
 }
 
 /// Nobody takes the answer to the first call, so that the end waits while another thread could read.
+/// There is none where the fault is found before the handler has given it.
 #[test]
 fn what_follows_a_fault_is_not_handled() {
     let (handled, seen) = mpsc::channel();
@@ -116,7 +117,8 @@ fn what_follows_a_fault_is_not_handled() {
     seen.recv_timeout(Duration::from_millis(100)).unwrap_err();
     let mut rest = Vec::new();
     File::from(output).read_to_end(&mut rest).unwrap();
-    assert_eq!(rest[full.len()..], json(&unary(1, event("1"))));
+    let answer = &rest[full.len()..];
+    assert!(answer.is_empty() || answer == json(&unary(1, event("1"))));
     assert_eq!(exit.recv_timeout(PATIENCE).unwrap().status(), 65);
 }
 
