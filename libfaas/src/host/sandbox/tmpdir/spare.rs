@@ -113,13 +113,17 @@ impl TempDir {
         static BLIND: AtomicBool = AtomicBool::new(false);
         let base = std::env::temp_dir();
         let fits = |spare: &Spare| spare.owner == *owner && spare.dir.path.parent() == Some(&base);
-        let mut spares = lock();
-        if let Some(at) = spares.iter().position(fits)
-            && let Some(spare) = spares.remove(at)
-        {
-            return Ok(spare.dir);
+        let next = || {
+            let mut spares = lock();
+            let at = spares.iter().position(fits)?;
+            Some(spares.remove(at)?.dir)
+        };
+        while let Some(dir) = next() {
+            // Who cleans up the host's own folder may have removed it.
+            if Look::at(&dir.path).ok() == dir.made {
+                return Ok(dir);
+            }
         }
-        drop(spares);
         let mut dir = TempDir::new()?;
         if !BLIND.load(Ordering::Relaxed) {
             match shows_changes(&dir.path) {
@@ -288,6 +292,29 @@ mod tests {
             assert!(!path.exists(), "{n}");
             let second = TempDir::of(&own).unwrap();
             assert_eq!(fs::read_dir(second.path()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn what_somebody_touched_while_it_was_kept_is_given_to_nobody() {
+        // As programs do that clean up `/tmp`, and whoever shares the host's user.
+        let touches: [fn(&Path); 2] = [
+            |path| fs::remove_dir(path).unwrap(),
+            |path| fs::write(path.join("left"), "x").unwrap(),
+        ];
+        for (n, touch) in touches.into_iter().enumerate() {
+            let own = owner(&format!("kept {n}"));
+            let Some(first) = made(&own) else { return };
+            first.give_back(&own);
+            let kept = lock()
+                .iter()
+                .find(|spare| spare.owner == own)
+                .map(|spare| spare.dir.path().to_owned());
+            let kept = kept.expect("it is kept");
+            touch(&kept);
+            let second = TempDir::of(&own).unwrap();
+            assert_eq!(fs::read_dir(second.path()).unwrap().count(), 0, "{n}");
+            assert!(!kept.exists(), "{n}");
         }
     }
 
