@@ -215,7 +215,10 @@ impl Sandbox {
             step => StartError::Sandbox(SandboxError::step(step.doing(), failed)),
         })?;
         let process = Process::new(pid, pidfd, shared.measures.has(Measure::Reap));
-        lock(&shared.known).leaders.push(pid.as_raw_nonzero().get());
+        // Else nobody looks for its processes.
+        if shared.group.is_none() || Hierarchies::get().has(Controller::Memory).is_none() {
+            lock(&shared.known).leads(pid);
+        }
         lock(&shared.stages).push(process.clone());
         Ok(process)
     }
@@ -397,8 +400,16 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for Sandbox {
+    /// Not when the last one drops what is shared, which may be the thread that watches its memory.
     fn drop(&mut self) {
+        self.shared.clear();
+    }
+}
+
+impl Shared {
+    /// Kills what still runs, waits for it to be gone, and removes what it left.
+    fn clear(&self) {
         self.kill();
         let deadline = Instant::now() + PATIENCE;
         for stage in lock(&self.stages).iter() {
@@ -414,9 +425,6 @@ impl Drop for Shared {
                 Some(group) => alone = group.empty(PATIENCE),
                 None => drop(sweep::empty(&mut lock(&self.known), &self.tmpdir, PATIENCE)),
             }
-        } else {
-            // What is in it lives on.
-            std::mem::forget(self.group.take());
         }
         if let Some(mut dir) = lock(&self.folder_of_tmpdir).take() {
             if !self.measures.has(Measure::TmpdirRemoved) {
@@ -424,6 +432,15 @@ impl Drop for Shared {
             } else if alone && self.level < Level::MultiTenant {
                 dir.give_back(&self.owner);
             }
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if !self.measures.has(Measure::Descendants) {
+            // What is in it lives on.
+            std::mem::forget(self.group.take());
         }
     }
 }
@@ -492,4 +509,26 @@ fn folder(path: &std::path::Path) -> Result<CString, SandboxError> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Manifest;
+
+    #[test]
+    fn what_it_left_is_gone_although_somebody_is_looking_at_it() {
+        let settings = Settings::default();
+        let manifest = "{fsi: \"1.0\", name: f, command: [\"true\"], modes: [binary]}";
+        let manifest = Manifest::from_yaml(manifest).unwrap();
+        let revision = Revision::new(manifest, "/", "looked at", "r", &settings).unwrap();
+        let sandbox = Sandbox::new(&revision, &settings).unwrap();
+        let tmpdir = PathBuf::from(sandbox.tmpdir());
+        std::fs::write(tmpdir.join("left"), "x").unwrap();
+        // As the thread does that watches its memory.
+        let looking = Arc::clone(&sandbox.shared);
+        drop(sandbox);
+        assert!(!tmpdir.exists());
+        drop(looking);
+    }
 }

@@ -45,9 +45,9 @@ impl Process {
     pub(in super::super) fn signal(&self, signal: Signal) {
         let status = self.0.status.lock().unwrap_or_else(PoisonError::into_inner);
         // Until it is reaped its number is its own, also as that of its group.
-        if status.is_none() {
+        // Somebody else may have reaped it.
+        if status.is_none() && pidfd_send_signal(&self.0.pidfd, signal) != Err(Errno::SRCH) {
             let _ = kill_process_group(self.0.pid, signal);
-            let _ = pidfd_send_signal(&self.0.pidfd, signal);
         }
     }
 
@@ -108,4 +108,69 @@ fn wait_readable(fd: BorrowedFd<'_>, time: Duration) {
         &mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)],
         Some(&timeout),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rustix::process::{WaitOptions, waitpid};
+
+    use super::super::spawn::{Plan, Strings, spawn};
+    use super::*;
+
+    fn start(program: &str, argument: &str) -> (Pid, OwnedFd) {
+        let plan = Plan {
+            programs: vec![std::ffi::CString::new(program).unwrap()],
+            argv: Strings::new([[program], [argument]].into_iter()).unwrap(),
+            ..Plan::default()
+        };
+        spawn(&plan).unwrap()
+    }
+
+    fn wait(pid: Pid) -> Option<i32> {
+        let (_, status) = waitpid(Some(pid), WaitOptions::empty()).unwrap().unwrap();
+        status.terminating_signal()
+    }
+
+    /// In a PID namespace of its own, where no other test starts processes.
+    #[test]
+    fn whoever_gets_the_number_of_one_that_somebody_else_reaped_gets_no_signal() {
+        let mut command = std::process::Command::new("unshare");
+        command
+            .args(["--pid", "--fork", "--kill-child"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["process::tests::alone", "--ignored", "--nocapture"]);
+        let Ok(output) = command.output() else {
+            eprintln!("skipped: there is no unshare(1)");
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        if !text.contains("running 1 test") {
+            eprintln!("skipped: a PID namespace can't be made");
+            return;
+        }
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}{errors}");
+    }
+
+    #[test]
+    #[ignore = "run by the test above, in a PID namespace of its own"]
+    fn alone() {
+        let (pid, pidfd) = start("/bin/true", "");
+        let process = Process::new(pid, pidfd, true);
+        // As where the host's parent has told it to ignore SIGCHLD, or where something in it reaps
+        // whatever ends.
+        wait(pid);
+        let before = pid.as_raw_nonzero().get() - 1;
+        if fs::write("/proc/sys/kernel/ns_last_pid", before.to_string()).is_err() {
+            eprintln!("skipped: the next process's number can't be chosen");
+            return;
+        }
+        let (next, _pidfd) = start("/bin/sleep", "600");
+        assert_eq!(next, pid);
+        process.signal(Signal::TERM);
+        rustix::process::kill_process(next, Signal::USR1).unwrap();
+        assert_eq!(wait(next), Some(libc::SIGUSR1));
+    }
 }

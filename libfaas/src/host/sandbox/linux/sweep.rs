@@ -36,10 +36,20 @@ struct Entry {
 /// The processes that an instance was seen to have.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// The stages: they lead their sessions.
-    pub(super) leaders: Vec<i32>,
+    /// The stages, which lead their sessions: number, and start as soon as that was seen.
+    leaders: HashMap<i32, Option<u64>>,
     /// Number and start of each that was found.
     seen: HashMap<i32, u64>,
+}
+
+impl Known {
+    /// A stage that was started and not reaped yet.
+    pub(super) fn leads(&mut self, pid: Pid) {
+        let pid = pid.as_raw_nonzero().get();
+        let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let start = parse_stat(&stat).map(|entry| entry.start);
+        self.leaders.insert(pid, start);
+    }
 }
 
 impl Table {
@@ -70,6 +80,11 @@ impl Table {
         known
             .seen
             .retain(|pid, start| self.0.get(pid).is_some_and(|entry| entry.start == *start));
+        // A number is given out again once nobody has it, also as that of his session.
+        known.leaders.retain(|pid, start| {
+            let same = |entry: &Entry| *start.get_or_insert(entry.start) == entry.start;
+            self.0.get(pid).is_none_or(same)
+        });
         let mut foreign: HashSet<i32> = HashSet::new();
         for &pid in self.0.keys().filter(|&&pid| pid != me) {
             let mut path = Vec::new();
@@ -78,8 +93,8 @@ impl Table {
                 let Some(entry) = self.0.get(&above) else {
                     break false;
                 };
-                if known.leaders.contains(&above)
-                    || known.leaders.contains(&entry.session)
+                if known.leaders.contains_key(&above)
+                    || known.leaders.contains_key(&entry.session)
                     || known.seen.contains_key(&above)
                 {
                     break true;
@@ -177,7 +192,7 @@ pub(super) fn kill(known: &mut Known, tmpdir: &str) -> bool {
             continue;
         };
         let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-        if !known.leaders.contains(&pid) {
+        if !known.leaders.contains_key(&pid) {
             reap_orphan(&pidfd);
         }
     }
@@ -218,7 +233,7 @@ fn open_as_seen(table: &Table, pid: i32) -> Option<OwnedFd> {
 fn reap_zombies(table: &Table, known: &Known) {
     let me = getpid().as_raw_nonzero().get();
     for (&pid, entry) in &table.0 {
-        let ours = known.seen.contains_key(&pid) && !known.leaders.contains(&pid);
+        let ours = known.seen.contains_key(&pid) && !known.leaders.contains_key(&pid);
         let orphan = ours && entry.zombie && entry.parent == me;
         if let Some(pidfd) = orphan.then(|| open_as_seen(table, pid)).flatten() {
             reap_orphan(&pidfd);
@@ -243,6 +258,39 @@ mod tests {
             ),
             (4, 6, 777, 42)
         );
+    }
+
+    #[test]
+    fn whoever_gets_the_number_of_a_stage_that_has_gone_belongs_to_nobody() {
+        let process = |parent, session, start| Entry {
+            parent,
+            session,
+            zombie: false,
+            start,
+            resident_pages: 1,
+        };
+        let table = Table(HashMap::from([
+            (1, process(0, 1, 0)),
+            // Of another stage, and what it left behind in its session.
+            (70, process(2, 70, 100)),
+            (71, process(1, 60, 101)),
+            // Has the number of the stage that was started at 50 and reaped, and a child.
+            (50, process(1, 50, 900)),
+            (51, process(50, 50, 901)),
+        ]));
+        let mut known = Known {
+            leaders: HashMap::from([(50, Some(50)), (60, Some(60)), (70, Some(100))]),
+            ..Known::default()
+        };
+        let mut found = table.find(&mut known, "/nowhere");
+        found.sort_unstable();
+        assert_eq!(found, [70, 71]);
+
+        // One whose start could not be seen is the first that is.
+        known.leaders = HashMap::from([(70, None)]);
+        known.seen.clear();
+        assert_eq!(table.find(&mut known, "/nowhere"), [70]);
+        assert_eq!(known.leaders[&70], Some(100));
     }
 
     #[test]
