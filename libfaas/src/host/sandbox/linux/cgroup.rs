@@ -169,8 +169,6 @@ impl Hierarchies {
             }));
         }
         drop(free);
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
         let bound = |controller: &Controller| match controller {
             Controller::Memory => limits.memory.is_some(),
             Controller::Pids => limits.pids.is_some(),
@@ -192,17 +190,13 @@ impl Hierarchies {
         if wanted.is_empty() {
             return Ok(None);
         }
-        let mut made = Made::default();
-        for hierarchy in wanted {
-            let path = hierarchy.base.join(&name);
-            fs::create_dir(&path)?;
-            made.dirs.push(Dir {
-                path,
-                unified: hierarchy.unified,
-                controllers: hierarchy.controllers.clone(),
-                open: None,
-            });
-        }
+        let mut made = loop {
+            match Made::named_anew(&wanted) {
+                // Of a host that had our number before us.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => break made?,
+            }
+        };
         made.dirs.iter_mut().try_for_each(Dir::open)?;
         made.limit(limits)?;
         made.alarm = made.memory_alarm(limits)?;
@@ -421,7 +415,10 @@ impl Drop for Group {
         // killed already, nothing was counted; but the alarm may be on its way still, and would
         // meet the next instance.
         let raised = |made: &Made| made.alarm.as_ref().is_some_and(Alarm::take_raised);
-        let usable = made.empty(PATIENCE) && !made.out_of_memory() && !raised(&made);
+        let usable = made.empty(PATIENCE)
+            && !made.out_of_memory()
+            && !raised(&made)
+            && !made.is_burdened(&self.limits);
         if usable && made.reopen(&self.limits).is_ok() {
             let mut free = lock_free();
             if free.len() < KEPT {
@@ -432,6 +429,24 @@ impl Drop for Group {
 }
 
 impl Made {
+    /// Groups of a name that this host has not used.
+    fn named_anew(wanted: &[&Hierarchy]) -> io::Result<Made> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+        let mut made = Made::default();
+        for hierarchy in wanted {
+            let path = hierarchy.base.join(&name);
+            fs::create_dir(&path)?;
+            made.dirs.push(Dir {
+                path,
+                unified: hierarchy.unified,
+                controllers: hierarchy.controllers.clone(),
+                open: None,
+            });
+        }
+        Ok(made)
+    }
+
     fn limit(&self, limits: &Limits) -> io::Result<()> {
         if let (true, Some(dir)) = (limits.connections, self.dirs.iter().find(|dir| dir.unified)) {
             let programs = Programs::get().map_err(io::Error::other)?;
@@ -441,10 +456,10 @@ impl Made {
             for controller in &dir.controllers {
                 match (controller, dir.unified) {
                     (Controller::Memory, _) => dir.limit_memory(limits.memory)?,
+                    // Killing may have set it.
                     (Controller::Pids, _) => {
-                        if let Some(pids) = limits.pids {
-                            dir.write("pids.max", &pids.to_string())?;
-                        }
+                        let pids = limits.pids.map(|pids| pids.to_string());
+                        dir.write("pids.max", pids.as_deref().unwrap_or("max"))?;
                     }
                     (Controller::Cpu, unified) => dir.limit_cpu(limits.millicores, unified)?,
                 }
@@ -465,6 +480,31 @@ impl Made {
             let kills = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
             kills.is_some_and(|n| n.trim() != "0")
         })
+    }
+
+    /// Whether the next processes would lack what those before have left in it: files in memory,
+    /// and numbers, as long as whoever inherited them has not reaped them.
+    fn is_burdened(&self, limits: &Limits) -> bool {
+        let read = |dir: &Dir, file| -> Option<u64> {
+            let text = fs::read_to_string(dir.path.join(file)).ok()?;
+            text.trim().parse().ok()
+        };
+        let memory = self.memory_dir().zip(limits.memory);
+        let memory = memory.is_some_and(|(dir, limit)| {
+            let file = match dir.unified {
+                true => "memory.current",
+                false => "memory.usage_in_bytes",
+            };
+            // What the kernel can take back counts too; then another group is made for nothing.
+            read(dir, file).is_some_and(|left| left > limit / 8)
+        });
+        let pids = |dir: &&Dir| dir.controllers.contains(&Controller::Pids);
+        let pids = self
+            .dirs
+            .iter()
+            .find(pids)
+            .filter(|_| limits.pids.is_some());
+        memory || pids.is_some_and(|dir| read(dir, "pids.current") != Some(0))
     }
 
     /// What is raised when memory runs out. Version 2 needs none: it kills the whole group by itself.
@@ -660,7 +700,10 @@ pub(super) fn reap_orphan(pidfd: &OwnedFd) {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::{WaitOptions, waitpid};
+
     use super::super::super::tmpdir::TempDir;
+    use super::super::spawn::{Plan, Strings, spawn};
     use super::*;
 
     const CGROUP1: &str = "36 25 0:31 / {}/memory rw - cgroup cgroup rw,memory\n37 25 0:32 /docker/a {}/pids rw - cgroup cgroup rw,pids\n";
@@ -699,6 +742,110 @@ mod tests {
         );
         assert!(own.join("faas-7").is_dir());
         assert!(found.has(Controller::Memory).is_none());
+    }
+
+    #[test]
+    fn groups_that_somebody_left_under_our_name_are_none_of_ours() {
+        let dir = TempDir::new().unwrap();
+        let hierarchy = Hierarchy {
+            base: dir.path().to_owned(),
+            unified: false,
+            controllers: Vec::new(),
+        };
+        let hierarchies = Hierarchies {
+            found: vec![hierarchy],
+            complaints: Vec::new(),
+        };
+        // Nobody else's.
+        let limits = Limits {
+            millicores: Some(123_456),
+            ..Limits::default()
+        };
+        let first = hierarchies.group(&limits).unwrap().unwrap();
+        let name = first.made().dirs[0].path.file_name().unwrap();
+        let number: u64 = name.to_str().unwrap().parse().unwrap();
+        // Other tests take numbers, too.
+        for next in number + 1..number + 500 {
+            fs::create_dir(dir.path().join(next.to_string())).unwrap();
+        }
+        let second = hierarchies.group(&limits).unwrap().unwrap();
+        let name = second.made().dirs[0].path.file_name().unwrap();
+        assert!(name.to_str().unwrap().parse::<u64>().unwrap() >= number + 500);
+    }
+
+    /// Those of version 1 that bound processes and nothing else.
+    fn of_processes() -> Option<Hierarchies> {
+        let pids = |h: &&Hierarchy| !h.unified && h.controllers == [Controller::Pids];
+        let Some(pids) = Hierarchies::get().found.iter().find(pids) else {
+            eprintln!("skipped: no control group of version 1 bounds processes alone here");
+            return None;
+        };
+        let hierarchy = Hierarchy {
+            base: pids.base.clone(),
+            unified: false,
+            controllers: pids.controllers.clone(),
+        };
+        Some(Hierarchies {
+            found: vec![hierarchy],
+            complaints: Vec::new(),
+        })
+    }
+
+    fn start_in(group: &Group) -> Pid {
+        let plan = Plan {
+            programs: vec![c"/bin/sleep".to_owned()],
+            argv: Strings::new([["sleep"], ["600"]].into_iter()).unwrap(),
+            groups: group.doors().unwrap(),
+            ..Plan::default()
+        };
+        spawn(&plan).unwrap().0
+    }
+
+    fn reap(pid: Pid) {
+        waitpid(Some(pid), WaitOptions::empty()).unwrap();
+    }
+
+    #[test]
+    fn a_group_that_counts_one_who_was_not_reaped_is_not_used_again() {
+        let Some(hierarchies) = of_processes() else {
+            return;
+        };
+        // Nobody else's.
+        let limits = Limits {
+            pids: Some(123_456),
+            ..Limits::default()
+        };
+        let first = hierarchies.group(&limits).unwrap().unwrap();
+        let dead = start_in(&first);
+        assert!(first.empty(Duration::from_secs(10)));
+        drop(first);
+        let next = hierarchies.group(&limits).unwrap().unwrap();
+        let count = fs::read_to_string(next.made().dirs[0].path.join("pids.current"));
+        assert_eq!(count.unwrap().trim(), "0");
+        reap(dead);
+    }
+
+    #[test]
+    fn a_group_without_a_limit_of_processes_has_none_when_it_is_used_again() {
+        let Some(hierarchies) = of_processes() else {
+            return;
+        };
+        // Nobody else's.
+        let limits = Limits {
+            millicores: Some(123_457),
+            ..Limits::default()
+        };
+        let first = hierarchies.group(&limits).unwrap().unwrap();
+        let path = first.made().dirs[0].path.clone();
+        let most = || fs::read_to_string(path.join("pids.max")).unwrap();
+        assert_eq!(most().trim(), "max");
+        let pid = start_in(&first);
+        assert!(!first.kill());
+        reap(pid);
+        drop(first);
+        let again = hierarchies.group(&limits).unwrap().unwrap();
+        assert_eq!(again.made().dirs[0].path, path);
+        assert_eq!(most().trim(), "max");
     }
 
     #[test]

@@ -91,6 +91,25 @@ fn memory_beyond_the_limit_is_the_end() {
 }
 
 #[test]
+fn memory_that_one_left_behind_is_not_the_next_ones() {
+    let left = format!("/dev/shm/libfaas-left-{}", std::process::id());
+    if fs::write(&left, "").is_err() {
+        return;
+    }
+    // Nobody else's limit.
+    let run = Run::at(Level::Hygiene).with("limits: { memory: 71Mi }");
+    let leave = format!("f = open({left:?}, 'wb')\nfor _ in range(45): f.write(bytes(1 << 20))");
+    let first = run.python(&leave);
+    let second = run.python("b = bytearray(b'x') * (40 << 20)");
+    fs::remove_file(&left).unwrap();
+    assert!(first.status.success(), "{first:?}");
+    assert!(
+        second.status.success() && !second.memory_exceeded,
+        "{second:?}"
+    );
+}
+
+#[test]
 fn memory_of_a_grandchild_counts() {
     let run = Run::at(Level::Hygiene).with("limits: { memory: 64Mi }");
     let came = run.python("import subprocess, sys, time\nsubprocess.run([sys.executable, '-c', 'b = bytearray(1 << 20)\\nwhile True: b += bytes(1 << 20)'])\ntime.sleep(60)");
