@@ -15,6 +15,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::process::Pid;
 
@@ -48,7 +49,7 @@ pub(super) fn spawn(plan: &Plan) -> Result<(Pid, OwnedFd), Failed> {
     // dumped, and with it the host's right to its own files in /proc.
     let changes = plan.identity.is_some() || plan.user_namespace.is_some();
     let changes = changes || plan.namespaces != 0 || plan.capabilities != Capabilities::Keep;
-    let dumpable = changes.then(dumpable);
+    let dumpable = changes.then(Dumpable::keep);
     // A handler of the host's must not run in the child, on memory that is not its own.
     let before = block_signals();
     let born = match &plan.groups.unified {
@@ -62,7 +63,7 @@ pub(super) fn spawn(plan: &Plan) -> Result<(Pid, OwnedFd), Failed> {
         }
         born => born,
     };
-    dumpable.into_iter().for_each(restore_dumpable);
+    drop(dumpable);
     restore_signals(&before);
     drop(stack);
     let (pid, pidfd) = cloned.map_err(|errno| Failed {
@@ -87,10 +88,32 @@ fn dumpable() -> c_int {
     unsafe { libc::prctl(libc::PR_GET_DUMPABLE) }
 }
 
-fn restore_dumpable(before: c_int) {
-    if before == 1 && dumpable() != before {
-        // SAFETY: takes and changes no memory.
-        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, before) };
+/// Children that may change whether the host can be dumped: how many there are, and what it was
+/// before the first of them.
+static CHANGING: Mutex<(usize, c_int)> = Mutex::new((0, 0));
+
+/// Leaves it as it was before, whoever else is starting processes.
+struct Dumpable;
+
+impl Dumpable {
+    fn keep() -> Dumpable {
+        let mut changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
+        if changing.0 == 0 {
+            changing.1 = dumpable();
+        }
+        changing.0 += 1;
+        Dumpable
+    }
+}
+
+impl Drop for Dumpable {
+    fn drop(&mut self) {
+        let mut changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
+        changing.0 -= 1;
+        if changing.1 == 1 && dumpable() != 1 {
+            // SAFETY: takes and changes no memory.
+            unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
+        }
     }
 }
 
@@ -180,6 +203,91 @@ mod tests {
             b
         };
         assert_eq!(before, after);
+    }
+
+    #[test]
+    fn the_host_may_be_dumped_after_many_children_at_once_changed_their_user() {
+        if !rustix::process::geteuid().is_root() || dumpable() != 1 {
+            return;
+        }
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let changed = Plan {
+                            identity: Some((65534, 65534)),
+                            ..plan(c"/bin/true", &[c"true"])
+                        };
+                        let (pid, _pidfd) = spawn(&changed).unwrap();
+                        status(pid);
+                    }
+                });
+            }
+        });
+        // Other tests start processes, too.
+        let start = std::time::Instant::now();
+        while dumpable() != 1 {
+            assert!(start.elapsed() < std::time::Duration::from_secs(10));
+            std::thread::yield_now();
+        }
+    }
+
+    /// Linux can set descriptors to be closed on exec, all at once, since 5.11.
+    #[test]
+    fn an_older_kernel_closes_descriptors_too() {
+        let load = |at: u32| libc::sock_filter {
+            code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16,
+            jt: 0,
+            jf: 0,
+            k: at,
+        };
+        let unless = |k: u32, jf: u8| libc::sock_filter {
+            code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+            jt: 0,
+            jf,
+            k,
+        };
+        let answer = |k: u32| libc::sock_filter {
+            code: (libc::BPF_RET | libc::BPF_K) as u16,
+            jt: 0,
+            jf: 0,
+            k,
+        };
+        // seccomp_data: the number, then at 16 the arguments of 8 bytes, of which the third has
+        // the flags.
+        let mut older = [
+            load(0),
+            unless(libc::SYS_close_range as u32, 3),
+            load(16 + 2 * 8),
+            unless(libc::CLOSE_RANGE_CLOEXEC, 1),
+            answer(libc::SECCOMP_RET_ERRNO | libc::EINVAL as u32),
+            answer(libc::SECCOMP_RET_ALLOW),
+        ];
+        let seen = std::thread::spawn(move || {
+            let program = libc::sock_fprog {
+                len: older.len() as u16,
+                filter: older.as_mut_ptr(),
+            };
+            // SAFETY: the program is as long as it says; both concern this thread alone.
+            let done = unsafe {
+                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+                let mode = libc::SECCOMP_SET_MODE_FILTER;
+                libc::syscall(libc::SYS_seccomp, mode, 0, &raw const program)
+            };
+            assert_eq!(done, 0);
+            let extra = std::fs::File::open("/dev/null").unwrap();
+            // SAFETY: a descriptor of ours, which the child is not to have.
+            unsafe { libc::fcntl(extra.as_raw_fd(), libc::F_SETFD, 0) };
+            let look = format!("test ! -e /proc/$$/fd/{}", extra.as_raw_fd());
+            let plan = Plan {
+                argv: Strings::new([["sh"], ["-c"], [&look]].into_iter()).unwrap(),
+                stdio: Some([(); 3].map(|()| extra.try_clone().unwrap().into())),
+                ..plan(c"/bin/sh", &[])
+            };
+            let (pid, _pidfd) = spawn(&plan).unwrap();
+            status(pid)
+        });
+        assert_eq!(seen.join().unwrap(), 0);
     }
 
     #[test]

@@ -213,9 +213,20 @@ fn descriptors(plan: &Plan) -> Result<(), Step> {
         first = 4;
     }
     let last = c_long::from(u32::MAX);
-    // On exec and not now: an image is executed through its descriptor.
-    let args = [first, last, libc::CLOSE_RANGE_CLOEXEC as c_long];
-    sys(libc::SYS_close_range, &args, Step::Descriptors)
+    // An image is executed through its descriptor, which is closed then. Not all of them are: Linux
+    // before 5.11 can't do that.
+    if let Some(image) = &plan.image {
+        let image = image.as_raw_fd() as c_long;
+        if image > first {
+            close(first, image - 1)?;
+        }
+        first = image + 1;
+    }
+    close(first, last)
+}
+
+fn close(first: c_long, last: c_long) -> Result<(), Step> {
+    sys(libc::SYS_close_range, &[first, last, 0], Step::Descriptors)
 }
 
 fn install(filter: &[libc::sock_filter]) -> Result<(), Step> {
