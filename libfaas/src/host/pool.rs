@@ -10,6 +10,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use super::settings::later;
 use crate::{Code, Status};
 
 /// How many instances a function has, and how many of its calls wait for one.
@@ -231,7 +232,7 @@ impl Pool {
         self.failure = Some(Failure {
             status: status.clone(),
             count,
-            retry_at: now + wait,
+            retry_at: later(now, wait),
         });
         self.pump(now);
         if self.live() == 0 {
@@ -272,7 +273,7 @@ impl Pool {
             && gone.state == InstanceState::Ready
         {
             // It died idle and never did any work: no reason to start the next idle one in haste.
-            self.rest_until = Some(now + self.scale.backoff);
+            self.rest_until = Some(later(now, self.scale.backoff));
         }
         self.pump(now);
         self.drain_if_done();
@@ -340,12 +341,13 @@ impl Pool {
         let instances = spare.then(|| self.instances.values()).into_iter().flatten();
         let idle = instances.filter(|instance| instance.is_idle());
         let idle = idle.filter_map(|instance| instance.idle_until(&self.scale));
-        let lacking = self.lacks_instances();
-        let wanted = lacking || (!self.waiting.is_empty() && self.live() < self.scale.max);
-        let retry = self.failure.iter().filter(|_| wanted);
-        let retry = retry.map(|failure| failure.retry_at);
-        let rest = self.rest_until.filter(|_| lacking);
-        waiting.chain(idle).chain(retry).chain(rest).min()
+        let retry = self.failure.as_ref().map(|failure| failure.retry_at);
+        let called = !self.waiting.is_empty() && self.live() < self.scale.max;
+        let called = retry.filter(|_| called);
+        // One that no call asks for waits for both.
+        let kept = retry.max(self.rest_until);
+        let kept = kept.filter(|_| self.lacks_instances());
+        waiting.chain(idle).chain(called).chain(kept).min()
     }
 
     /// The next thing to do.

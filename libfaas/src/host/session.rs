@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::Part;
 use super::numbered::Numbered;
+use super::settings::later;
 use crate::{Code, Context, Encoding, Hello, Limits, Message, MessageDecoder, Status};
 
 use call::{Call, Input};
@@ -152,7 +153,7 @@ impl Session {
         let mut outgoing = Outgoing::default();
         outgoing.push(&hello, options.encoding, usize::MAX);
         let mut timers = Timers::new(now);
-        timers.set(None, Some(now + options.init), Timer::Init);
+        timers.set(None, Some(later(now, options.init)), Timer::Init);
         Session {
             decoder: MessageDecoder::new(options.encoding, limits),
             options,
@@ -293,6 +294,12 @@ impl Session {
     /// Whether this call is open, so that a log record may name it (`log-call-believed`).
     pub fn is_open(&self, call: u64) -> bool {
         self.calls.contains_key(&call)
+    }
+
+    /// Whether it was told to be drained.
+    #[cfg(feature = "tokio")]
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     fn writable(&self) -> bool {

@@ -1,7 +1,7 @@
 //! How a host is configured.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Measures;
 use crate::Encoding;
@@ -78,6 +78,12 @@ pub enum Level {
     Hygiene,
     /// I2, multi-tenant: functions of different tenants neither see nor disturb each other.
     MultiTenant,
+}
+
+/// So much time after a moment; a moment that nobody lives to see where the clock has none.
+pub(super) fn later(moment: Instant, time: Duration) -> Instant {
+    const YEARS: Duration = Duration::from_secs(30 * 365 * 86_400);
+    moment.checked_add(time).unwrap_or_else(|| moment + YEARS)
 }
 
 impl fmt::Display for Level {

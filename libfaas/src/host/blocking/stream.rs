@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::wires::{Appended, Ready, Wires};
+use crate::host::settings::later;
 use crate::host::{Death, Exit, Notice, Part, Record, Revision, Session, Settings, Times, start};
 use crate::{Code, Context, Hello, Status};
 
@@ -193,7 +194,7 @@ impl Running {
     pub(super) fn close(&mut self, times: Times) -> Exit {
         self.session.close();
         self.write();
-        let mut rung = Instant::now() + times.drain;
+        let mut rung = later(Instant::now(), times.drain);
         let mut terminated = false;
         while !self.wires.all_ended() {
             self.turn(Some(rung));
@@ -205,7 +206,7 @@ impl Running {
             } else {
                 self.wires.signal(Signal::TERM);
                 terminated = true;
-                rung = Instant::now() + times.term_grace;
+                rung = later(Instant::now(), times.term_grace);
             }
         }
         self.wires.death(None).exit

@@ -51,6 +51,29 @@ fn the_fullest_ready_instance_gets_the_call() {
 }
 
 #[test]
+fn what_is_due_is_done_then() {
+    let now = Instant::now();
+    let millis = Duration::from_millis;
+    let mut pool = Pool::new(scale(2, 2), 1, true);
+    pool.tick(now);
+    pool.ready(1, now);
+    // The next start is to wait for the failure, and then for the one that died idle.
+    pool.failed_to_start(2, Code::Unavailable.into(), now);
+    pool.gone(1, now + millis(100));
+    actions(&mut pool);
+    let mut due = now;
+    while due < now + millis(300) {
+        pool.tick(due);
+        let next = pool.deadline().unwrap();
+        assert!(next > due, "nothing was done at {:?}", due - now);
+        due = next;
+    }
+    assert_eq!(due, now + millis(300));
+    pool.tick(due);
+    assert_eq!(actions(&mut pool), [Action::Start(3), Action::Start(4)]);
+}
+
+#[test]
 fn a_full_queue_refuses_and_says_when_to_come_back() {
     let now = Instant::now();
     let mut pool = Pool::new(scale(0, 1), 1, true);

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::host::settings::later;
+
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
@@ -43,7 +45,7 @@ impl Timers {
     }
 
     pub(super) fn after(&self, time: Duration) -> Instant {
-        self.now + time
+        later(self.now, time)
     }
 
     /// Moves a timer.

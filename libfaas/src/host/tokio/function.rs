@@ -175,7 +175,7 @@ impl Function {
     }
 
     /// Takes back a call that its caller has given up before an instance had it.
-    pub(super) fn withdraw(&self, invocation: &Invocation) {
+    pub(super) fn withdraw(self: &Arc<Self>, invocation: &Invocation) {
         let mut inner = self.inner();
         let ticket = invocation.ticket;
         let withdrawn = inner
@@ -185,7 +185,8 @@ impl Function {
         // Else an instance has got it in the meantime, and will see.
         if withdrawn {
             inner.waiting.remove(&ticket);
-            drop(inner);
+            // It may have been what a function that was removed still had to serve.
+            self.settle(inner);
             invocation.finish(
                 invocation
                     .given_up()
@@ -266,14 +267,17 @@ impl Function {
         self.less.notify_waiters();
     }
 
+    /// Whether it was removed, and has neither calls nor instances.
+    pub(super) fn is_gone(&self) -> bool {
+        self.inner().is_gone()
+    }
+
     /// Waits until a function that was removed has neither calls nor instances.
     pub(super) async fn gone(&self) {
         loop {
             let less = self.less.notified();
-            {
-                if self.inner().is_gone() {
-                    return;
-                }
+            if self.is_gone() {
+                return;
             }
             less.await;
         }

@@ -150,6 +150,10 @@ impl Host {
         let revision = Revision::new(manifest, folder, tenant, id.clone(), &core.options.settings)?;
         let mut outcome = {
             let mut table = self.functions.table();
+            // Who shuts down says so first, and then removes what is known.
+            if core.closing.load(Ordering::Acquire) {
+                return Err(shutting_down());
+            }
             let tenants = table.known.entry(tenant.to_owned()).or_default();
             tenants
                 .entry(name.clone())
@@ -182,6 +186,7 @@ impl Host {
             table.known.retain(|_, tenants| !tenants.is_empty());
             let function = removed.ok_or_else(|| not_found(tenant, name))?;
             function.remove();
+            table.forget_gone();
             table.leaving.push(Arc::clone(&function));
             function
         };
@@ -226,7 +231,8 @@ impl Host {
 
     /// All functions, by tenant and name; those too that were removed and are being drained.
     pub fn functions(&self) -> Vec<FunctionState> {
-        let table = self.functions.table();
+        let mut table = self.functions.table();
+        table.forget_gone();
         let known = table.known.values().flat_map(HashMap::values);
         let all = known.chain(&table.leaving);
         let mut all: Vec<FunctionState> = all.filter_map(|function| function.look()).collect();
@@ -297,6 +303,11 @@ impl Functions {
 }
 
 impl Table {
+    /// Forgets functions that are gone, for whose removal nobody has waited to the end.
+    fn forget_gone(&mut self) {
+        self.leaving.retain(|function| !function.is_gone());
+    }
+
     /// Removes every function.
     fn leave(&mut self) {
         for (_, function) in self.known.drain().flat_map(|(_, tenants)| tenants) {

@@ -331,3 +331,19 @@ fn a_call_that_is_given_up_and_then_answers_wrongly_ends_once() {
         );
     }
 }
+
+#[test]
+fn times_may_be_endless() {
+    let endless = Options {
+        init: Duration::MAX,
+        cancel_grace: Duration::MAX,
+        ..options()
+    };
+    let mut pair = Pair::ready(endless);
+    let call = pair.call(None);
+    pair.session.cancel(call, "enough");
+    pair.later(Duration::from_secs(86_400));
+    assert_eq!(pair.noticed(), [""; 0]);
+    pair.ends(call, Code::Cancelled);
+    assert_eq!(pair.noticed(), ["1 CANCELLED"]);
+}

@@ -15,6 +15,7 @@ use super::super::starter::start_instance;
 use super::ending;
 use super::stderr::Stderr;
 
+use crate::host::settings::later;
 use crate::host::{Assembly, Death, Exit, Instance, Limit, OneShot, Part, Sandbox};
 use crate::{Code, Context, Event, Status};
 
@@ -136,7 +137,7 @@ impl Shot<'_> {
             }
             // As for an instance that is drained in stream mode.
             let patience = self.tenure.function.core.options.settings.times.drain / 2;
-            let drained = self.drained_at.map(|since| since + patience);
+            let drained = self.drained_at.map(|since| later(since, patience));
             let due = [self.deadline, drained].into_iter().flatten().min();
             tokio::select! {
                 () = self.tenure.port.changed() => {}
@@ -215,8 +216,8 @@ impl Shot<'_> {
                 return;
             }
             let ladder = self.drained_at.map(|since| match running.terminated {
-                false => since + times.drain,
-                true => since + times.drain + times.term_grace,
+                false => later(since, times.drain),
+                true => later(later(since, times.drain), times.term_grace),
             });
             let due = [self.deadline, ladder].into_iter().flatten().min();
             tokio::select! {

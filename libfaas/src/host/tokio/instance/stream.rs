@@ -207,10 +207,14 @@ impl<'a> Live<'a> {
 
     /// Writes what the pipe takes, and waits until something has happened.
     async fn wait(&mut self, mut timer: Pin<&mut Sleep>) -> News {
-        let due = [self.session.deadline(), self.ladder_due()]
-            .into_iter()
-            .flatten()
-            .min();
+        let due = [
+            self.session.deadline(),
+            self.ladder_due(),
+            self.unravelled_by,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         // One that is set for an earlier time stays: most calls end long before theirs is up.
         if let Some(due) = due
             && (timer.is_elapsed() || due < timer.deadline().into_std())

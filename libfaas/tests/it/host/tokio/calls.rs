@@ -52,7 +52,7 @@ async fn a_cancelled_call_ends_as_the_function_says() {
 
 #[tokio::test]
 async fn who_does_not_heed_a_cancel_is_killed_once_its_other_calls_are_over() {
-    let host = host(alone(options()), "concurrency: 2").await;
+    let host = host(impatient(alone(options())), "concurrency: 2").await;
     let (mut stubborn, pid) = hanging(&host, "{\"stubborn\":true}").await;
     let (other, other_pid) = hanging(&host, "{}").await;
     assert_eq!(pid, other_pid);
@@ -68,13 +68,13 @@ async fn who_does_not_heed_a_cancel_is_killed_once_its_other_calls_are_over() {
 
 #[tokio::test]
 async fn a_deadline_ends_a_call_and_its_instance() {
-    let host = host(options(), "limits: {timeout: 300ms}").await;
+    let host = host(impatient(options()), "limits: {timeout: 1s}").await;
     let begun = Instant::now();
     let (mut call, pid) = hanging(&host, "{\"stubborn\":true}").await;
     let end = within(call.next()).await.unwrap().end.unwrap();
     assert_eq!(end.code, Code::DeadlineExceeded);
     assert!(
-        begun.elapsed() >= Duration::from_millis(500),
+        begun.elapsed() >= Duration::from_millis(1200),
         "deadline and grace"
     );
     gone(pid).await;
@@ -124,7 +124,8 @@ async fn a_call_whose_input_is_not_complete_is_not_tried_again() {
 
 #[tokio::test]
 async fn half_a_message_holds_no_other_call() {
-    let host = host(once(options()), "limits: {timeout: 1s}").await;
+    // The other call has as long for the start of its instance.
+    let host = host(impatient(once(options())), "limits: {timeout: 4s}").await;
     let mut half = call(&host);
     half.send(Part::last(event("half", "{}"))).await;
     assert_eq!(data(unary(&host, "echo", "1").await), 1);
@@ -186,7 +187,7 @@ async fn a_caller_that_does_not_read_is_given_up_for_the_sake_of_others() {
 
 #[tokio::test]
 async fn a_function_that_does_not_read_holds_its_caller_back() {
-    let host = host(once(options()), "limits: {timeout: 1s}").await;
+    let host = host(impatient(once(options())), "limits: {timeout: 1s}").await;
     let mut deaf = call(&host);
     let event = Event::builder("1", "/test", "deaf").build().unwrap();
     deaf.send(Part::event(event.clone())).await;

@@ -8,13 +8,14 @@ use super::*;
 
 #[tokio::test]
 async fn a_failed_initialisation_is_what_calls_end_with() {
-    for (init, expected) in [
-        ("refuse", Code::FailedPrecondition),
-        ("exit", Code::FailedPrecondition),
-        ("hang", Code::DeadlineExceeded),
+    let long = Duration::from_secs(15);
+    for (init, time, expected) in [
+        ("refuse", long, Code::FailedPrecondition),
+        ("exit", long, Code::FailedPrecondition),
+        ("hang", Duration::from_millis(300), Code::DeadlineExceeded),
     ] {
         let mut options = options();
-        options.settings.times.init = Duration::from_millis(500);
+        options.settings.times.init = time;
         let host = Host::new(options).unwrap();
         let members = format!("env: {{INIT: {init}}}");
         let deployed = within(host.deploy("t", manifest("f", &members), folder()))
@@ -213,13 +214,14 @@ async fn removal_drains_and_then_nothing_is_found() {
 #[tokio::test]
 async fn the_ladder_has_a_rung_for_everybody() {
     // Finishes at EOF; is ended by SIGTERM; ignores that too.
-    for (env, message) in [
-        ("INIT: none", "finished at EOF"),
-        ("DRAIN: never", ""),
-        ("{DRAIN: never, TERM: ignore}", ""),
+    let short = Duration::from_millis(500);
+    for (env, drain, message) in [
+        ("INIT: none", Duration::from_secs(15), "finished at EOF"),
+        ("DRAIN: never", short, ""),
+        ("{DRAIN: never, TERM: ignore}", short, ""),
     ] {
         let mut options = once(options());
-        options.settings.times.drain = Duration::from_millis(500);
+        options.settings.times.drain = drain;
         let env = env.trim_matches(['{', '}']);
         let host = host(options, &format!("env: {{{env}}}")).await;
         let (mut call, pid) = hanging(&host, "{}").await;
@@ -229,7 +231,7 @@ async fn the_ladder_has_a_rung_for_everybody() {
         assert!(!is_alive(pid), "{env}");
         if message.is_empty() {
             assert_eq!(end.code, Code::Unavailable, "{env}");
-            assert!(begun.elapsed() >= Duration::from_millis(500), "{env}");
+            assert!(begun.elapsed() >= drain, "{env}");
         } else {
             assert_eq!((end.code, end.message.as_str()), (Code::Ok, message));
         }
@@ -241,7 +243,8 @@ async fn the_ladder_has_a_rung_for_everybody() {
 #[tokio::test]
 async fn a_call_whose_input_stays_open_is_aborted_when_its_function_is_removed() {
     let mut options = options();
-    options.settings.times.drain = Duration::from_millis(400);
+    // Its stdin is closed at half of this, and then it may take as long.
+    options.settings.times.drain = Duration::from_secs(4);
     let host = host(options, "").await;
     let mut open = call(&host);
     open.send(Part::event(event("count", "{}"))).await;
@@ -250,6 +253,118 @@ async fn a_call_whose_input_stays_open_is_aborted_when_its_function_is_removed()
     let (removed, part) = tokio::join!(within(host.remove("t", "f")), within(open.next()));
     assert_eq!(removed, Ok(()));
     assert_eq!(part.unwrap().end.unwrap().code, Code::Aborted);
+}
+
+#[tokio::test]
+async fn a_function_is_drained_although_the_last_call_that_waited_was_given_up() {
+    let mut options = alone(options());
+    options.settings.ceilings.timeout = None;
+    let host = host(options, "").await;
+    let (mut first, _) = hanging(&host, "{}").await;
+    let mut second = call(&host);
+    let removing = host.remove("t", "f");
+    let finish = async {
+        // It is removed once it is looked for in vain.
+        while host.call("t", "f", Context::default()).is_ok() {
+            tokio::task::yield_now().await;
+        }
+        second.cancel("never mind");
+        // At EOF the function finishes the call.
+        let end = within(first.next()).await.unwrap().end.unwrap();
+        assert_eq!(end.message, "finished at EOF");
+    };
+    let (removed, ()) = tokio::join!(removing, finish);
+    assert_eq!(removed, Ok(()));
+}
+
+#[tokio::test]
+async fn who_stops_waiting_for_a_removal_leaves_nothing_behind() {
+    let host = host(options(), "").await;
+    let removed = tokio::time::timeout(Duration::ZERO, host.remove("t", "f")).await;
+    assert!(removed.is_err(), "an instance takes longer to go");
+    within(async {
+        while !host.functions().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[test]
+fn nothing_is_deployed_once_the_host_has_shut_down() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let mut manifest = manifest("f", "triggers: [{events: {filters: []}}]");
+    for trigger in &mut manifest.triggers {
+        if let libfaas::Trigger::Events { filters } = trigger {
+            // They are looked through before the function is known, which takes some time.
+            filters.resize(300_000, libfaas::Filter::All(Vec::new()));
+        }
+    }
+    let host = Host::new(options()).unwrap();
+    let (begin, begun) = std::sync::mpsc::channel();
+    let deploying = {
+        let (host, handle) = (host.clone(), runtime.handle().clone());
+        std::thread::spawn(move || {
+            begin.send(()).unwrap();
+            handle.block_on(host.deploy("t", manifest, folder()))
+        })
+    };
+    begun.recv().unwrap();
+    std::thread::sleep(Duration::from_millis(1));
+    runtime.block_on(within(host.shutdown()));
+    // Either it came first, and was drained, or it was refused.
+    let _ = deploying.join().unwrap();
+    assert!(host.functions().is_empty());
+}
+
+#[tokio::test]
+async fn one_that_does_not_read_its_input_is_drained_in_peace() {
+    let mut options = once(options());
+    options.settings.ceilings.timeout = None;
+    options.settings.times.drain = Duration::from_secs(4);
+    let host = host(options, "").await;
+    let mut deaf = call(&host);
+    deaf.send(Part::event(event("deaf", "{}"))).await;
+    // More than a pipe takes.
+    let more = Event::builder("2", "/test", "more").data(vec![b'x'; 2 << 20]);
+    deaf.send(Part::event(more.build().unwrap())).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // All tasks run on this thread.
+    let busy = || {
+        const HUNDREDTHS: u64 = 10;
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks = fields[11..13].iter().map(|n| n.parse::<u64>().unwrap());
+        Duration::from_millis(ticks.sum::<u64>() * HUNDREDTHS)
+    };
+    let before = busy();
+    within(host.shutdown()).await;
+    let took = busy() - before;
+    assert!(
+        took < Duration::from_millis(200),
+        "{took:?} in four seconds"
+    );
+    let end = within(deaf.next()).await.unwrap().end.unwrap();
+    assert_eq!(end.code, Code::Unavailable);
+}
+
+#[tokio::test]
+async fn times_may_be_endless() {
+    let mut options = options();
+    let times = &mut options.settings.times;
+    times.init = Duration::MAX;
+    times.cancel_grace = Duration::MAX;
+    times.drain = Duration::MAX;
+    times.term_grace = Duration::MAX;
+    options.scale.idle = Duration::MAX;
+    options.scale.backoff = Duration::MAX;
+    let host = host(options, "").await;
+    let (mut hanging, _) = hanging(&host, "{}").await;
+    hanging.cancel("enough");
+    let end = within(hanging.next()).await.unwrap().end.unwrap();
+    assert_eq!(end.message, "cancelled");
+    within(host.shutdown()).await;
 }
 
 #[tokio::test]

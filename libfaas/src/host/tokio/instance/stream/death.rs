@@ -26,6 +26,8 @@ impl Live<'_> {
         });
         let last = exits.last().copied().flatten();
         if early.is_none() && last.is_none() {
+            // The host has closed stdin in the meantime: the first stage may go.
+            self.unravelled_by = None;
             return;
         }
         let now = Instant::now();

@@ -5,6 +5,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 
 use super::Live;
+use crate::host::settings::later;
 use crate::{Code, Status};
 
 /// The rungs that an instance goes down (spec/lifecycle.md, "The ladder").
@@ -36,14 +37,14 @@ impl Live<'_> {
                         .calls
                         .values()
                         .all(|entry| entry.invocation.input_taken());
-                if complete || since + self.times.drain / 2 <= now {
+                if complete || later(since, self.times.drain / 2) <= now {
                     self.session.close();
                 }
                 if self.session.stdin_done() {
                     self.stdin = None;
                     self.drained = true;
                 }
-                if since + self.times.drain <= now {
+                if later(since, self.times.drain) <= now {
                     self.processes
                         .iter()
                         .for_each(|process| process.signal(Signal::TERM));
@@ -51,7 +52,7 @@ impl Live<'_> {
                 }
             }
             Ladder::Terminate { since } => {
-                if since + self.times.term_grace <= now {
+                if later(since, self.times.term_grace) <= now {
                     let message = "the instance was killed: it did not end after SIGTERM";
                     self.over = Some(Status::new(Code::Unavailable, message));
                 }
@@ -62,9 +63,12 @@ impl Live<'_> {
     pub(super) fn ladder_due(&self) -> Option<Instant> {
         match self.ladder {
             Ladder::Up => None,
-            Ladder::Drain { since } if self.drained => Some(since + self.times.drain),
-            Ladder::Drain { since } => Some(since + self.times.drain / 2),
-            Ladder::Terminate { since } => Some(since + self.times.term_grace),
+            // Closed, stdin waits for what is still to be written, and not for a time.
+            Ladder::Drain { since } if self.session.is_closed() => {
+                Some(later(since, self.times.drain))
+            }
+            Ladder::Drain { since } => Some(later(since, self.times.drain / 2)),
+            Ladder::Terminate { since } => Some(later(since, self.times.term_grace)),
         }
     }
 }
