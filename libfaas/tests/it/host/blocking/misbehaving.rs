@@ -13,6 +13,14 @@ fn greeted(script: &str) -> Blocking {
     stream(&format!("{HELLO} {script}"))
 }
 
+/// One that has a second for each call, which its own start is a part of.
+fn overdue(text: &str) -> Blocking {
+    let script = script(&format!("{HELLO} {text}"));
+    function(&format!(
+        "{script}, modes: [stream], limits: {{timeout: 1s}}"
+    ))
+}
+
 #[test]
 fn a_log_before_the_first_message_does_not_hold_it_up() {
     for flood in [
@@ -47,7 +55,7 @@ fn a_log_during_a_call_does_not_hold_it_up() {
 #[test]
 fn a_banner_is_quoted_at_once() {
     let mut function = stream("echo 'Loading the model'; sleep 60");
-    within(Duration::from_secs(4), || {
+    soon(|| {
         let status = call(&mut function).unwrap_err();
         assert_eq!(status.code, Code::Internal);
         assert!(status.message.contains("Loading the model"), "{status}");
@@ -64,8 +72,8 @@ fn garbage_after_an_end_costs_the_instance_and_not_the_result() {
 
 #[test]
 fn half_a_message_and_silence_end_at_the_deadline() {
-    let mut function = greeted(r#"read l; printf '{"call":1,"ev'; sleep 60"#);
-    within(Duration::from_secs(4), || {
+    let mut function = overdue(r#"read l; printf '{"call":1,"ev'; sleep 60"#);
+    soon(|| {
         assert_eq!(code(call(&mut function)), Code::DeadlineExceeded);
     });
 }
@@ -82,9 +90,9 @@ fn answers_for_other_calls_reach_nobody() {
 
 #[test]
 fn a_function_that_never_reads_does_not_hold_the_host_up() {
-    let mut function = greeted("sleep 60");
+    let mut function = overdue("sleep 60");
     let large = event(vec![b'x'; 1 << 20]);
-    within(Duration::from_secs(4), || {
+    soon(|| {
         let outcome = function.call(Context::default(), large);
         assert_eq!(code(outcome), Code::DeadlineExceeded);
     });
@@ -95,7 +103,10 @@ fn a_late_reply_does_not_reach_the_next_call() {
     // It answers call 1 long after its grace, and says of itself which process it is.
     let answer = r#"{\"call\":1,\"event\":{\"specversion\":\"1.0\",\"id\":\"$$\",\"source\":\"/\",\"type\":\"t\"},\"end\":{}}"#;
     let late = format!(r#"read l; case "$l" in *slow*) sleep 30;; esac; echo "{answer}"; {SERVE}"#);
-    let mut function = greeted(&late);
+    let script = script(&format!("{HELLO} {late}"));
+    let mut function = function(&format!(
+        "{script}, modes: [stream], limits: {{timeout: 4s}}"
+    ));
     let slow = function.call(Context::default(), event("slow"));
     assert_eq!(code(slow), Code::DeadlineExceeded);
     let results = call(&mut function).unwrap();
@@ -106,7 +117,7 @@ fn a_late_reply_does_not_reach_the_next_call() {
 fn an_exit_without_a_reply_is_unavailable_whatever_its_status() {
     for end in ["exit 0", "exit 70", "kill -SEGV $$", "exec 1>&-; sleep 60"] {
         let mut function = greeted(&format!("read l; echo oh >&2; {end}"));
-        within(Duration::from_secs(4), || {
+        soon(|| {
             let status = call(&mut function).unwrap_err();
             assert_eq!(status.code, Code::Unavailable, "{end}: {status}");
         });
@@ -148,11 +159,9 @@ fn a_death_in_initialisation_is_read_by_the_table() {
 #[test]
 fn a_grandchild_that_holds_stdout_holds_nothing_up() {
     let mut function = greeted("setsid sleep 60 & read l; exit 0");
-    within(Duration::from_secs(4), || {
-        assert_eq!(code(call(&mut function)), Code::Unavailable)
-    });
+    soon(|| assert_eq!(code(call(&mut function)), Code::Unavailable));
     let mut function = greeted(&format!("setsid sleep 60 & {SERVE}"));
-    within(Duration::from_secs(4), || {
+    soon(|| {
         assert_eq!(code(call(&mut function)), Code::Ok);
         assert_eq!(function.close(), Some(Exit::Code(0)));
     });
@@ -161,13 +170,14 @@ fn a_grandchild_that_holds_stdout_holds_nothing_up() {
 #[test]
 fn the_ladder_ends_what_does_not_drain() {
     for (ignores, exit) in [("", Exit::Signal(15)), ("trap '' TERM;", Exit::Signal(9))] {
-        let mut function = greeted(&format!(
-            "{ignores} read l; echo '{{\"call\":1,\"end\":{{}}}}'; exec sleep 60"
+        let script = script(&format!(
+            "{HELLO} {ignores} read l; echo '{{\"call\":1,\"end\":{{}}}}'; exec sleep 60"
         ));
+        let mut settings = settings();
+        settings.times.drain = Duration::from_millis(500);
+        let mut function = function_with(settings, &format!("{script}, modes: [stream]"));
         assert_eq!(code(call(&mut function)), Code::Ok);
-        within(Duration::from_secs(4), || {
-            assert_eq!(function.close(), Some(exit))
-        });
+        soon(|| assert_eq!(function.close(), Some(exit)));
     }
 }
 

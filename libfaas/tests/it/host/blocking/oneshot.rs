@@ -78,7 +78,7 @@ fn an_exit_is_a_status_and_discards_the_output() {
 #[test]
 fn a_deadline_kills() {
     let mut slow = binary("command: [sleep, \"60\"], limits: {timeout: 300ms}");
-    within(Duration::from_secs(4), || {
+    soon(|| {
         assert_eq!(code(call(&mut slow)), Code::DeadlineExceeded);
     });
 }
@@ -97,9 +97,7 @@ fn a_grandchild_holds_nothing_up_and_is_killed() {
         marker.display(),
         marker.display()
     ));
-    within(Duration::from_secs(4), || {
-        assert_eq!(data(call(&mut binary(&text))), b"done\n")
-    });
+    soon(|| assert_eq!(data(call(&mut binary(&text))), b"done\n"));
     let pid = std::fs::read_to_string(&marker).unwrap();
     std::fs::remove_file(&marker).unwrap();
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
