@@ -13,9 +13,17 @@ static ABOUT: About = About {
     name: "vmware.vcloud",
     title: "vCloud Director notification, JSON or XML",
     origin: Origin::Prescribed,
-    detected_by: Some("`type` starts with `com/vmware/vcloud/event/`, in JSON or in XML"),
+    detected_by: Some(
+        "`type` starts with `com/vmware/vcloud/event/` or `org` with `urn:vcloud:org:`, in JSON or in XML",
+    ),
     reply: None,
 };
+
+/// How the types start that vCloud has itself.
+const TYPE: &str = "com/vmware/vcloud/event/";
+
+/// How the name of an organization starts, which a notification of any type has.
+const ORG: &str = "urn:vcloud:org:";
 
 /// What an event is made of, from either form.
 #[derive(Debug, Default, PartialEq)]
@@ -34,18 +42,22 @@ impl Adapter for VCloud {
     }
 
     fn recognizes(&self, delivery: &Delivery, payload: Option<Value<'_>>) -> bool {
-        const TYPE: &str = "com/vmware/vcloud/event/";
         match payload {
             Some(root) => {
-                let ty = root.get("type").and_then(|ty| ty.as_str());
-                ty.is_some_and(|ty| ty.starts_with(TYPE))
+                let starts = |name, start: &str| {
+                    let text = root.get(name).and_then(|value| value.as_str());
+                    text.is_some_and(|text| text.starts_with(start))
+                };
+                starts("type", TYPE) || starts("org", ORG)
             }
             None => {
                 let xml = json::text(&delivery.payload)
                     .ok()
                     .filter(|text| is_xml(text));
                 let notification = xml.and_then(|text| vcloud_xml::read(text).ok());
-                notification.is_some_and(|notification| notification.ty.starts_with(TYPE))
+                notification.is_some_and(|notification| {
+                    notification.ty.starts_with(TYPE) || notification.org.starts_with(ORG)
+                })
             }
         }
     }
