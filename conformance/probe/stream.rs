@@ -157,6 +157,7 @@ fn accept(work: &Arc<Work>, received: Received) {
         state.past.forget(call);
     }
     let cancel = message.cancel.clone();
+    let carries_input = carries_input && !(cancel.is_some() && fault!("cancel-drops-message"));
     if carries_input && let Err((rule, why)) = input(work, &mut state, message, invalid_event) {
         if fault!("malformed-ends-call") {
             state.open_if_unknown(call);

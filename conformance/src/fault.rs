@@ -154,6 +154,7 @@ pub const PROBE: &[Fault] = &[
     stream("cancel-end-ok", "ends a cancelled call with OK"),
     stream("cancel-unseen-ended", "writes an end for a cancelled call that was never opened"),
     stream("cancel-reopened", "opens a cancelled call again when more comes for it"),
+    stream("cancel-drops-message", "leaves out what stands before a cancel in its message"),
     stream("cancel-then-malformed", "takes what comes after a cancel for malformed"),
     stream("cancel-not-told", "does not tell the handler that its call is cancelled"),
     stream("cancel-at-handler-end", "reads a cancel only when the handler is done"),

@@ -273,16 +273,24 @@ class Stream {
 
   // One message, by the table of spec/messages.md: the state of a call, as a function sees it.
   receive(m, size) {
-    const { call: number = 0, end } = m
+    const { call: number = 0 } = m
     const known = Object.keys(m).filter((name) => name !== 'call' && Object.hasOwn(SHAPE, name))
     if (!(number >= 0 && number < 2 ** 52) || known.includes('hello') || (number === 0 && known.length)) {
       throw new Malformed(`expected a call from 1 to 2^52-1 and one hello, got ${Object.keys(m)} on call ${number}`)
     }
-    if (!['event', 'chunk', 'end', 'cancel'].some((name) => name in m)) return
     let call = this.calls.get(number)
     if (this.past.get(number)) return                      // cancelled: whatever follows is dropped
-    if (m.cancel) return this.cancel(call ?? new Call(number, m.context), m.cancel)
-    if (this.past.has(number) || call?.inputEnded) throw new Malformed(`call ${number}: expected nothing after its end, got ${known}`)
+    if (['event', 'chunk', 'end'].some((name) => name in m)) call = this.input(number, call, m, size)
+    // The last field, whatever stands before it.
+    if (m.cancel) this.cancel(call ?? new Call(number, m.context), m.cancel)
+  }
+
+  // The event, chunk and end of a message. Gives the call.
+  input(number, call, m, size) {
+    const { end } = m
+    if (this.past.has(number) || call?.inputEnded) {
+      throw new Malformed(`call ${number}: expected nothing after its end, got ${Object.keys(m)}`)
+    }
     if (!call) {
       this.calls.set(number, call = new Call(number, m.context))
       this.attempt(call, () => call.context.check())
@@ -300,6 +308,7 @@ class Stream {
       call.push(null)
       this.settle(call)
     }
+    return call
   }
 
   // What is wrong with one call costs that call alone: an event after those before it, anything else at once.

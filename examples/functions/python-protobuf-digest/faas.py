@@ -181,7 +181,7 @@ class Stream:
 
     def receive(self, m, size):
         """One message, by the table of spec/messages.md: the state of a call, as a function sees it."""
-        number, end = m.get("call", 0), m.get("end")
+        number = m.get("call", 0)
         if not 0 <= number < 1 << 52 or "hello" in m or number == 0 and m.keys() & SHAPE.keys() - {"call"}:
             raise Malformed(f"expected a call from 1 to 2^52-1 and one hello, got {', '.join(m)} on call {number}")
         if not m.keys() & {"event", "chunk", "end", "cancel"}:
@@ -190,25 +190,32 @@ class Stream:
             call = self.calls.get(number)
             if self.past.get(number):                    # cancelled: whatever follows is dropped
                 return
-            if "cancel" in m:
-                return self.cancel(number, call or Call(number, m.get("context")), m["cancel"])
-            if number in self.past or call and call.input_ended:
-                raise Malformed(f"call {number}: expected nothing after its end, got {', '.join(m)}")
-            if not call:
-                call = self.calls[number] = Call(number, m.get("context"))
-                self.attempt(call, call.context.check)
-                self.pool.submit(self.work, call)        # beyond FAAS_CONCURRENCY it waits there
-            if end is not None and not ok(end):
-                call.unfinished = None
-                self.stop(call, end)
-            elif not call.ended and not call.dropping:
-                self.attempt(call, self.assemble, call, m, size)
-                if end is not None and call.unfinished:
-                    raise Malformed(f"call {number}: expected the rest of an event, got its end")
-            if end is not None:
-                call.input_ended = True
-                call.events.put((None, 0))
-                self.settle(call)
+            if m.keys() & {"event", "chunk", "end"}:
+                call = self.input(number, call, m, size)
+            if "cancel" in m:                            # the last field, whatever stands before it
+                self.cancel(number, call or Call(number, m.get("context")), m["cancel"])
+
+    def input(self, number, call, m, size):
+        """The event, chunk and end of a message. Gives the call."""
+        end = m.get("end")
+        if number in self.past or call and call.input_ended:
+            raise Malformed(f"call {number}: expected nothing after its end, got {', '.join(m)}")
+        if not call:
+            call = self.calls[number] = Call(number, m.get("context"))
+            self.attempt(call, call.context.check)
+            self.pool.submit(self.work, call)            # beyond FAAS_CONCURRENCY it waits there
+        if end is not None and not ok(end):
+            call.unfinished = None
+            self.stop(call, end)
+        elif not call.ended and not call.dropping:
+            self.attempt(call, self.assemble, call, m, size)
+            if end is not None and call.unfinished:
+                raise Malformed(f"call {number}: expected the rest of an event, got its end")
+        if end is not None:
+            call.input_ended = True
+            call.events.put((None, 0))
+            self.settle(call)
+        return call
 
     def attempt(self, call, action, *args):
         """What is wrong with one call costs that call alone: an event after those before it, anything else at once."""
