@@ -207,7 +207,7 @@ fn check_size(bytes: usize, limits: &Limits) -> Result<(), Violation> {
 /// Single documents, without a delimiter.
 impl Event {
     /// Reads an event document: JSON, a Protobuf `CloudEvent`, or a framed Cap'n Proto `Event`.
-    /// Data of the binary encodings shares the bytes given.
+    /// Data of the binary encodings shares the bytes given, unless it is less than an eighth of them.
     ///
     /// # Errors
     ///

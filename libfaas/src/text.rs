@@ -70,10 +70,13 @@ impl Text {
     }
 }
 
+/// A part keeps no more than so many times its own length in memory. Who counts the bytes of parts would not see more.
+const MOST_HELD: usize = 8;
+
 /// A document that is read, whose parts outlive it.
 #[derive(Clone, Copy)]
 pub(crate) enum Whole<'a> {
-    /// Parts share it.
+    /// Large parts share it.
     Shared(&'a Bytes),
     /// Parts are copied: the buffer that it stands in is used again.
     Lent(&'a [u8]),
@@ -95,8 +98,8 @@ impl<'a> Whole<'a> {
     /// If it is shared and `part` no part of it.
     pub(crate) fn part(self, part: &[u8]) -> Bytes {
         match self {
-            Whole::Shared(whole) => whole.slice_ref(part),
-            Whole::Lent(_) => Bytes::copy_from_slice(part),
+            Whole::Shared(whole) if part.len() >= whole.len() / MOST_HELD => whole.slice_ref(part),
+            _ => Bytes::copy_from_slice(part),
         }
     }
 
@@ -303,6 +306,16 @@ impl Hash for Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_holds_no_more_than_eight_times_itself() {
+        let whole = Bytes::from(vec![b'a'; 1000]);
+        for (length, shares) in [(0, false), (124, false), (125, true), (1000, true)] {
+            let part = Whole::Shared(&whole).part(&whole[..length]);
+            assert_eq!(part, whole[..length]);
+            assert_eq!(!whole.is_unique(), shares, "{length}");
+        }
+    }
 
     /// Also run under AddressSanitizer, for the two unchecked conversions.
     #[test]
