@@ -1,6 +1,7 @@
 //! Where the records of functions go.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::Context;
@@ -44,7 +45,7 @@ impl CallIdentity {
 }
 
 /// Takes the records of all functions. It is called on the tasks that read stderr, so it must not
-/// wait: who can't keep up drops records.
+/// wait: who can't keep up drops records. One that it panics at is lost, and nothing else is.
 #[derive(Clone)]
 pub struct LogSink(Arc<dyn Fn(LogLine) + Send + Sync>);
 
@@ -55,7 +56,8 @@ impl LogSink {
     }
 
     pub(super) fn put(&self, line: LogLine) {
-        (self.0)(line);
+        // Else nobody would read stderr any more, and the function would get SIGPIPE.
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.0)(line)));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Calls, and how they end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::*;
@@ -300,4 +302,20 @@ async fn a_record_names_its_call_only_if_that_is_open() {
     assert_eq!(identity.invocation_id, "mine");
     assert_eq!(identity.traceparent, context.traceparent);
     assert_eq!((other.record.body(), other.call), ("not mine", None));
+}
+
+#[tokio::test]
+async fn a_sink_that_panics_loses_one_record_and_nothing_else() {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&taken);
+    let mut options = once(options());
+    options.logs = Some(LogSink::new(move |_| {
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        assert!(before > 0, "as the test wants it");
+    }));
+    let host = host(options, "").await;
+    // More than a pipe holds.
+    let flood = unary(&host, "stderr", "{\"kib\":4000}").await;
+    assert_eq!(flood, Ok(vec![]));
+    assert!(taken.load(Ordering::Relaxed) > 1);
 }
