@@ -38,6 +38,11 @@ impl Descriptor {
         attempt(|| rustix::io::read(self.0.get_ref(), spare_capacity(buffer)))
     }
 
+    /// Bytes that can be read now.
+    pub(super) fn held(&self) -> u64 {
+        rustix::io::ioctl_fionread(self.0.get_ref()).unwrap_or(0)
+    }
+
     /// Gives the pipe as much room as may be.
     pub(super) fn widen(&self) {
         // Where the system refuses, it is as it was.
@@ -133,6 +138,28 @@ impl Descriptor {
         self.0
             .async_io(Interest::WRITABLE, |fd| Ok(rustix::io::write(fd, bytes)?))
             .await
+    }
+}
+
+/// What is still to be read of a pipe whose writer has ended. Whoever else writes to it may never
+/// stop.
+pub(super) struct Rest(Option<u64>);
+
+impl Rest {
+    pub(super) fn of(pipe: &Option<Descriptor>) -> Rest {
+        Rest(Some(pipe.as_ref().map_or(0, Descriptor::held)))
+    }
+
+    /// Whether to read again: once more than it takes, to see the end.
+    pub(super) fn is_left(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(super) fn was_read(&mut self, count: usize) {
+        self.0 = self
+            .0
+            .filter(|&left| left > 0)
+            .map(|left| left.saturating_sub(count as u64));
     }
 }
 
@@ -252,5 +279,28 @@ pub(super) async fn write(to: &Option<Descriptor>, bytes: &[u8]) -> io::Result<u
     match to {
         Some(to) => to.write(bytes).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_rest_of_a_pipe_has_an_end_although_somebody_goes_on_writing() {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        let pipe = Some(Descriptor::new(reader, Interest::READABLE).unwrap());
+        let write = |count| rustix::io::write(&writer, &[b'x'; 4096][..count]).unwrap();
+        write(4000);
+        let mut rest = Rest::of(&pipe);
+        let (mut reads, mut buffer) = (0, [0; 1000]);
+        while rest.is_left() {
+            let count = pipe.as_ref().unwrap().try_read(&mut buffer).unwrap();
+            rest.was_read(write(count.unwrap()));
+            reads += 1;
+        }
+        // And one that would have seen the end.
+        assert_eq!(reads, 5);
+        assert!(Rest::of(&None).is_left());
     }
 }

@@ -8,7 +8,7 @@ use tokio::io::Interest;
 use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
-use super::super::descriptor::{Descriptor, Watched, next_end, read, write};
+use super::super::descriptor::{Descriptor, Rest, Watched, next_end, read, write};
 use super::super::function::Tenure;
 use super::super::invocation::{Attempt, Serving};
 use super::super::starter::start_instance;
@@ -319,12 +319,17 @@ impl Running {
 
     fn read_rest(&mut self) {
         let mut buffer = vec![0; READ];
+        let mut rest = Rest::of(&self.stdout);
         while let Some(stdout) = &self.stdout
+            && rest.is_left()
             && self.limit.is_none()
         {
             match stdout.try_read(&mut buffer) {
                 Ok(None) => return,
-                Ok(Some(count)) => self.was_read(Ok(count), &buffer),
+                Ok(Some(count)) => {
+                    rest.was_read(count);
+                    self.was_read(Ok(count), &buffer);
+                }
                 Err(error) => self.was_read(Err(error), &buffer),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::super::descriptor::Watched;
+use super::super::super::descriptor::{Rest, Watched};
 use super::super::super::invocation::Serving;
 use super::super::ending;
 use super::Live;
@@ -53,10 +53,16 @@ impl Live<'_> {
 
     /// Reads what stdout still holds.
     fn read_rest(&mut self) {
-        while let Some(stdout) = &self.stdout {
+        let mut rest = Rest::of(&self.stdout);
+        while let Some(stdout) = &self.stdout
+            && rest.is_left()
+        {
             match stdout.try_append(self.session.buffer()) {
                 Ok(None) => return,
-                Ok(Some(count)) => self.was_read(Ok(count)),
+                Ok(Some(count)) => {
+                    rest.was_read(count);
+                    self.was_read(Ok(count));
+                }
                 Err(error) => self.was_read(Err(error)),
             }
             self.heed();
