@@ -7,7 +7,7 @@ use rustix::process::geteuid;
 use super::super::{Means, Missing};
 use super::cgroup::{Controller, Hierarchies};
 use super::outbound::Programs;
-use super::{filter, init, namespace, userns};
+use super::{filter, init, namespace, root, userns};
 use crate::host::Level;
 
 /// I1, and how.
@@ -92,6 +92,12 @@ pub(super) fn multi_tenant() -> Result<Means, Missing> {
             "give the host CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SETUID and CAP_SETGID, and let it unshare (containers: --privileged, or a seccomp profile that allows it)",
         )
     })?;
+    root::try_attributes().map_err(|error| {
+        missing(
+            format!("mounts can't be copied and made read-only: {error}"),
+            "run the host on Linux 5.12 or later, and let it use open_tree and mount_setattr (containers: --privileged, or a seccomp profile that allows them)",
+        )
+    })?;
     let groups = hierarchies.has(Controller::Memory).unwrap_or_default();
     let outbound = match outbound() {
         Ok(()) => "BPF on cgroup v2",
@@ -124,4 +130,56 @@ fn try_namespaces() -> io::Result<()> {
     namespace::remember_home()?;
     init::image()?;
     namespace::away(|| namespace::unshare(namespace::PRIVATE | libc::CLONE_NEWNET))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As before 5.12.
+    #[test]
+    fn a_kernel_that_gives_mounts_no_attributes_offers_no_i2() {
+        // It starts the threads that enter namespaces, too, which are not to be the filtered one's.
+        if let Err(missing) = multi_tenant() {
+            eprintln!("skipped: {missing}");
+            return;
+        }
+        let instruction = |code: u32, jf: u8, k: u32| libc::sock_filter {
+            code: code as u16,
+            jt: 0,
+            jf,
+            k,
+        };
+        let mut older = [
+            instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+            instruction(
+                libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+                1,
+                libc::SYS_mount_setattr as u32,
+            ),
+            instruction(
+                libc::BPF_RET | libc::BPF_K,
+                0,
+                libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
+            ),
+            instruction(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let probed = std::thread::spawn(move || {
+            let program = libc::sock_fprog {
+                len: older.len() as u16,
+                filter: older.as_mut_ptr(),
+            };
+            // SAFETY: the program is as long as it says; both concern this thread alone.
+            let done = unsafe {
+                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+                let mode = libc::SECCOMP_SET_MODE_FILTER;
+                libc::syscall(libc::SYS_seccomp, mode, 0, &raw const program)
+            };
+            assert_eq!(done, 0);
+            multi_tenant()
+        });
+        let missing = probed.join().unwrap().unwrap_err();
+        assert_eq!(missing.level, Level::MultiTenant);
+        assert!(missing.remedy.contains("5.12"), "{missing}");
+    }
 }

@@ -214,6 +214,16 @@ fn attributes(tree: BorrowedFd<'_>, set: u64, users: Option<BorrowedFd<'_>>) -> 
     }
 }
 
+/// Tries what [`folder`] needs of the kernel.
+pub(super) fn try_attributes() -> io::Result<()> {
+    let tree = clone_tree(Path::new(STAGE))?;
+    attributes(
+        tree.as_fd(),
+        libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_RDONLY,
+        None,
+    )
+}
+
 /// Where the new root is put together: a folder that every Linux has, and of which nothing is
 /// needed meanwhile.
 const STAGE: &str = "/proc";
