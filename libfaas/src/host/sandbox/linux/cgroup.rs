@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
 };
@@ -53,6 +54,9 @@ struct Hierarchy {
     base: PathBuf,
     unified: bool,
     controllers: Vec<Controller>,
+    /// Open and locked for as long as we live: to another host in another PID namespace, nobody has
+    /// the number that names it.
+    held: Option<File>,
 }
 
 /// What an instance's group has to bound; None: it doesn't.
@@ -118,7 +122,9 @@ impl Hierarchies {
                 if let Some(found) = FOUND.get() {
                     lock_free().clear();
                     for hierarchy in &found.found {
-                        let _ = fs::remove_dir(&hierarchy.base);
+                        if !hierarchy.held.as_ref().is_some_and(is_held) {
+                            let _ = fs::remove_dir(&hierarchy.base);
+                        }
                     }
                 }
             }
@@ -268,12 +274,22 @@ impl<'a> Mount<'a> {
             false => self.controllers(),
         };
         remove_stale(own);
-        match fs::create_dir(&base) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(format!("{} can't be made ({error})", base.display()));
+        let held = loop {
+            match fs::create_dir(&base) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(format!("{} can't be made ({error})", base.display()));
+                }
+                _ => {}
             }
-            _ => {}
-        }
+            let held = File::open(&base).ok();
+            if let Some(base) = &held {
+                let _ = flock(base, FlockOperation::LockShared);
+            }
+            // Until it was locked, somebody may have taken it for one that was left.
+            if base.exists() {
+                break held;
+            }
+        };
         if self.unified && !controllers.is_empty() {
             enable(&base, &controllers).map_err(|error| format!("{}: {error}", base.display()))?;
         }
@@ -281,6 +297,7 @@ impl<'a> Mount<'a> {
             base,
             unified: self.unified,
             controllers,
+            held,
         })
     }
 }
@@ -340,6 +357,10 @@ fn remove_stale(own: &Path) {
         {
             continue;
         }
+        let base = File::open(entry.path()).ok();
+        if base.as_ref().is_some_and(is_held) {
+            continue;
+        }
         for group in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
             if group.file_type().is_ok_and(|kind| kind.is_dir()) {
                 let dir = Dir {
@@ -355,6 +376,11 @@ fn remove_stale(own: &Path) {
         }
         let _ = fs::remove_dir(entry.path());
     }
+}
+
+/// Whether a host other than the caller holds this group for its own. Else the caller does now.
+fn is_held(base: &File) -> bool {
+    flock(base, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK)
 }
 
 /// How long what was killed may take to disappear.
@@ -745,12 +771,41 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_removed_once_nobody_holds_them() {
+        let dir = TempDir::new().unwrap();
+        let at = dir.path().to_str().unwrap();
+        // Numbers that no process has; the one may be somebody's in another PID namespace.
+        let [held, left] = [2_000_000_001, 2_000_000_002].map(|pid| {
+            let own = "4:memory:/\n";
+            fs::create_dir_all(dir.path().join("memory")).unwrap();
+            let hierarchies = Hierarchies::find(&CGROUP1.replace("{}", at), own, pid);
+            fs::create_dir(hierarchies.found[0].base.join("0")).unwrap();
+            hierarchies
+        });
+        let [held_base, left_base] = [&held, &left].map(|h| h.found[0].base.clone());
+        // A process that is being started by another test has all that is open until it executes.
+        let removed = |base: &Path| {
+            let start = Instant::now();
+            while base.exists() {
+                assert!(start.elapsed() < Duration::from_secs(60));
+                Hierarchies::find(&CGROUP1.replace("{}", at), "4:memory:/\n", 7);
+            }
+        };
+        drop(left);
+        removed(&left_base);
+        assert!(held_base.join("0").is_dir());
+        drop(held);
+        removed(&held_base);
+    }
+
+    #[test]
     fn groups_that_somebody_left_under_our_name_are_none_of_ours() {
         let dir = TempDir::new().unwrap();
         let hierarchy = Hierarchy {
             base: dir.path().to_owned(),
             unified: false,
             controllers: Vec::new(),
+            held: None,
         };
         let hierarchies = Hierarchies {
             found: vec![hierarchy],
@@ -784,6 +839,7 @@ mod tests {
             base: pids.base.clone(),
             unified: false,
             controllers: pids.controllers.clone(),
+            held: None,
         };
         Some(Hierarchies {
             found: vec![hierarchy],
