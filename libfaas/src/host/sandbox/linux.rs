@@ -384,6 +384,9 @@ impl Shared {
     }
 
     fn kill(&self) {
+        if let Some(group) = &self.group {
+            group.remember();
+        }
         for stage in lock(&self.stages).iter() {
             stage.signal(Signal::KILL);
         }
@@ -412,8 +415,10 @@ impl Shared {
     fn clear(&self) {
         self.kill();
         let deadline = Instant::now() + PATIENCE;
+        // What is left of a stage is for whoever holds it.
+        let mut reaped = self.measures.has(Measure::Reap);
         for stage in lock(&self.stages).iter() {
-            stage.wait_until(deadline);
+            reaped &= stage.wait_until(deadline);
         }
         if let Some(cell) = &mut *lock(&self.cell) {
             cell.wait_until(deadline);
@@ -422,7 +427,12 @@ impl Shared {
         let mut alone = false;
         if self.measures.has(Measure::Descendants) {
             match &self.group {
-                Some(group) => alone = group.empty(PATIENCE),
+                Some(group) => {
+                    alone = group.empty(PATIENCE);
+                    if alone && reaped {
+                        group.reap(PATIENCE);
+                    }
+                }
                 None => drop(sweep::empty(&mut lock(&self.known), &self.tmpdir, PATIENCE)),
             }
         }

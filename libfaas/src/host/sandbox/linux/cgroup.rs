@@ -2,6 +2,7 @@
 //!
 //! A host keeps its instances below its own group, so whatever bounds the host bounds them as well.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -13,12 +14,14 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, pidfd_open, pidfd_send_signal, waitid,
 };
 
 use super::outbound::Programs;
+use super::process::wait_readable;
 use super::spawn::Doors;
 use super::watch::{Alarm, Watch, Watched};
+use super::{lock, sweep};
 
 /// What a control group can bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +93,8 @@ struct Made {
     doors: Arc<AtomicU64>,
     /// What `doors` said when nothing was in it, and one.
     vacant: AtomicU64,
+    /// Those that the host may have to reap, and that nobody can find once they are dead.
+    killed: Mutex<HashMap<Pid, OwnedFd>>,
 }
 
 /// Those that wait for their next instance.
@@ -185,10 +190,13 @@ impl Hierarchies {
             .iter()
             .filter(|h| h.controllers.iter().any(bound))
             .collect();
-        let unified = |h: &&Hierarchy| h.unified;
-        if limits.connections && !wanted.iter().any(|h| h.unified) {
-            let hierarchy = self.found.iter().find(unified);
-            wanted.insert(0, hierarchy.ok_or(io::ErrorKind::Unsupported)?);
+        if !wanted.iter().any(|h| h.unified) {
+            match self.found.iter().find(|h| h.unified) {
+                // There the dead can be told whose they were.
+                Some(hierarchy) if limits.connections || inherits() => wanted.insert(0, hierarchy),
+                None if limits.connections => return Err(io::ErrorKind::Unsupported.into()),
+                _ => {}
+            }
         }
         if wanted.is_empty() {
             wanted.extend(self.found.first());
@@ -432,11 +440,23 @@ impl Group {
     pub(super) fn empty(&self, patience: Duration) -> bool {
         self.made().empty(patience)
     }
+
+    /// Remembers its processes, for [`reap`](Self::reap). To be called before any of them is killed.
+    pub(super) fn remember(&self) {
+        self.made().remember();
+    }
+
+    /// Reaps those of its processes that the host has inherited: all, if it is empty and whoever
+    /// was started in it is reaped.
+    pub(super) fn reap(&self, patience: Duration) {
+        self.made().reap(patience);
+    }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         let Some(made) = self.made.take() else { return };
+        lock(&made.killed).clear();
         // The count of kills can't be set back. Where memory ran out in a process that was being
         // killed already, nothing was counted; but the alarm may be on its way still, and would
         // meet the next instance.
@@ -591,9 +611,32 @@ impl Made {
             if let Some(pids) = dirs.find(|dir| dir.controllers.contains(&Controller::Pids)) {
                 let _ = pids.write("pids.max", "0");
             }
+            self.remember();
             dir.kill_members();
         }
         false
+    }
+
+    fn remember(&self) {
+        if let Some(dir) = self.dirs.first().filter(|dir| !dir.unified)
+            && inherits()
+        {
+            // Whoever has the number of one that is remembered has it since that one was reaped.
+            lock(&self.killed).extend(dir.open_members());
+        }
+    }
+
+    fn reap(&self, patience: Duration) {
+        if !inherits() {
+            return;
+        }
+        let deadline = Instant::now() + patience;
+        let killed = std::mem::take(&mut *lock(&self.killed));
+        reap_orphans(killed.values(), deadline);
+        // Each that is reaped may have left others to the host.
+        while let Some(dir) = self.dirs.iter().find(|dir| dir.unified)
+            && reap_orphans(dir.inherited().iter(), deadline)
+        {}
     }
 
     /// Kills all its processes and waits until it is empty. False if something withstands.
@@ -700,28 +743,65 @@ impl Dir {
     }
 
     fn kill_members(&self) {
+        for (_, pidfd) in self.open_members() {
+            let _ = pidfd_send_signal(pidfd, Signal::KILL);
+        }
+    }
+
+    fn open_members(&self) -> Vec<(Pid, OwnedFd)> {
         let open = |pid: Pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?));
-        let opened: Vec<_> = self
-            .members()
-            .into_iter()
-            .flatten()
-            .filter_map(open)
-            .collect();
+        let members = self.members().into_iter().flatten();
+        let mut opened: Vec<_> = members.filter_map(open).collect();
         // Who is still listed now is who was opened; a number that was given to somebody else in
         // between is not.
         let still = self.members().unwrap_or_default();
-        for (pid, pidfd) in opened.iter().filter(|(pid, _)| still.contains(pid)) {
-            let _ = (pid, pidfd_send_signal(pidfd, Signal::KILL));
-        }
+        opened.retain(|(pid, _)| still.contains(pid));
+        opened
+    }
+
+    /// The children of the host that were or are in it, the dead too. Of version 2 only: in version
+    /// 1 the dead are nowhere.
+    fn inherited(&self) -> Vec<OwnedFd> {
+        let mut names = self.path.iter().rev();
+        let (name, base) = (names.next(), names.next());
+        let is_here = |listed: &str| {
+            let mut names = Path::new(listed).iter().rev();
+            (names.next(), names.next()) == (name, base)
+        };
+        let open = |pid: Pid| {
+            let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+            let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+            let listed = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+            is_here(listed).then_some(pidfd)
+        };
+        // The list is not whole while somebody takes from it.
+        let _alone = lock(&REAPING);
+        sweep::children().into_iter().filter_map(open).collect()
     }
 }
 
-/// Reaps a process that was handed to the host, if it was.
-pub(super) fn reap_orphan(pidfd: &OwnedFd) {
-    let _ = waitid(
-        WaitId::PidFd(pidfd.as_fd()),
-        WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
-    );
+static REAPING: Mutex<()> = Mutex::new(());
+
+/// Whether processes whose parents are gone are handed to the host.
+fn inherits() -> bool {
+    getpid().is_init() || rustix::process::child_subreaper().is_ok_and(|reaper| reaper.is_some())
+}
+
+/// Waits until all are dead, who then have no children any more, and reaps those that were handed to
+/// the host. Whether there were any.
+fn reap_orphans<'a>(pidfds: impl Iterator<Item = &'a OwnedFd> + Clone, deadline: Instant) -> bool {
+    for pidfd in pidfds.clone() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        wait_readable(pidfd.as_fd(), left);
+    }
+    let _alone = lock(&REAPING);
+    pidfds.filter(|pidfd| reap_orphan(pidfd)).count() > 0
+}
+
+/// Reaps a process that was handed to the host, if it was and has ended.
+pub(super) fn reap_orphan(pidfd: &OwnedFd) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    waitid(WaitId::PidFd(pidfd.as_fd()), options).is_ok_and(|ended| ended.is_some())
 }
 
 #[cfg(test)]
@@ -830,15 +910,28 @@ mod tests {
 
     /// Those of version 1 that bound processes and nothing else.
     fn of_processes() -> Option<Hierarchies> {
-        let pids = |h: &&Hierarchy| !h.unified && h.controllers == [Controller::Pids];
-        let Some(pids) = Hierarchies::get().found.iter().find(pids) else {
+        let alone = only(|h| !h.unified && h.controllers == [Controller::Pids]);
+        if alone.is_none() {
             eprintln!("skipped: no control group of version 1 bounds processes alone here");
-            return None;
-        };
+        }
+        alone
+    }
+
+    /// Those of version 2.
+    fn of_version_2() -> Option<Hierarchies> {
+        let alone = only(|h| h.unified);
+        if alone.is_none() {
+            eprintln!("skipped: no control group of version 2 can be made here");
+        }
+        alone
+    }
+
+    fn only(which: impl Fn(&Hierarchy) -> bool) -> Option<Hierarchies> {
+        let found = Hierarchies::get().found.iter().find(|h| which(h))?;
         let hierarchy = Hierarchy {
-            base: pids.base.clone(),
-            unified: false,
-            controllers: pids.controllers.clone(),
+            base: found.base.clone(),
+            unified: found.unified,
+            controllers: found.controllers.clone(),
             held: None,
         };
         Some(Hierarchies {
@@ -848,9 +941,14 @@ mod tests {
     }
 
     fn start_in(group: &Group) -> Pid {
+        start_shell_in(group, "exec sleep 600")
+    }
+
+    fn start_shell_in(group: &Group, script: &str) -> Pid {
         let plan = Plan {
-            programs: vec![c"/bin/sleep".to_owned()],
-            argv: Strings::new([["sleep"], ["600"]].into_iter()).unwrap(),
+            programs: vec![c"/bin/sh".to_owned()],
+            argv: Strings::new([["sh"], ["-c"], [script]].into_iter()).unwrap(),
+            envp: Strings::new([["PATH=/usr/bin:/bin"]].into_iter()).unwrap(),
             groups: group.doors().unwrap(),
             ..Plan::default()
         };
@@ -905,6 +1003,31 @@ mod tests {
     }
 
     #[test]
+    fn a_group_of_version_2_is_used_again_unless_somebody_was_killed_in_it() {
+        let Some(hierarchies) = of_version_2() else {
+            return;
+        };
+        // Nobody else's.
+        let limits = Limits {
+            pids: Some(123_459),
+            ..Limits::default()
+        };
+        let make = || hierarchies.group(&limits).unwrap().unwrap();
+        let first = make();
+        let path = first.made().dirs[0].path.clone();
+        reap(start_shell_in(&first, "true"));
+        drop(first);
+        let again = make();
+        assert_eq!(again.made().dirs[0].path, path);
+        let pid = start_in(&again);
+        assert!(!again.kill());
+        reap(pid);
+        drop(again);
+        assert!(!path.exists());
+        assert_ne!(make().made().dirs[0].path, path);
+    }
+
+    #[test]
     fn a_group_whose_alarm_was_raised_is_not_used_again() {
         // Nobody else's.
         let limits = Limits {
@@ -926,5 +1049,62 @@ mod tests {
         drop(again);
         assert!(!used.exists());
         assert_ne!(path(&make().unwrap()), used);
+    }
+
+    /// In a process of its own, which inherits whoever has lost his parent.
+    #[test]
+    fn whoever_was_handed_to_the_host_is_reaped_with_his_group_alone() {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["cgroup::tests::inheriting", "--ignored", "--nocapture"])
+            .env("FAAS_TEST_INHERITING", "1");
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        eprint!("{errors}");
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}{errors}"
+        );
+    }
+
+    #[test]
+    #[ignore = "run by the test above, in a process of its own"]
+    fn inheriting() {
+        if std::env::var("FAAS_TEST_INHERITING").is_err() {
+            return;
+        }
+        rustix::process::set_child_subreaper(Some(getpid())).unwrap();
+        const LONG: Duration = Duration::from_secs(60);
+        let alive = "sleep 600 & sleep 600 & true";
+        // In version 1 nothing tells whose these were.
+        let dead = "(true &); (true &); true";
+        for (hierarchies, scripts, pids) in [
+            (of_processes(), &[alive][..], 123_457),
+            (of_version_2(), &[alive, dead], 123_458),
+        ] {
+            let Some(hierarchies) = hierarchies else {
+                continue;
+            };
+            // Nobody else's.
+            let limits = Limits {
+                pids: Some(pids),
+                ..Limits::default()
+            };
+            for script in scripts {
+                let make = || hierarchies.group(&limits).unwrap().unwrap();
+                let (one, other) = (make(), make());
+                for group in [&one, &other] {
+                    reap(start_shell_in(group, script));
+                }
+                assert!(one.empty(LONG) && other.empty(LONG));
+                let before = sweep::children().len();
+                one.reap(LONG);
+                let between = sweep::children().len();
+                other.reap(LONG);
+                assert_eq!(sweep::children(), []);
+                assert_eq!((before, between), (4, 2), "{script}");
+            }
+        }
     }
 }

@@ -99,7 +99,7 @@ impl AsFd for Process {
     }
 }
 
-fn wait_readable(fd: BorrowedFd<'_>, time: Duration) {
+pub(super) fn wait_readable(fd: BorrowedFd<'_>, time: Duration) {
     let timeout = Timespec {
         tv_sec: time.as_secs() as i64,
         tv_nsec: i64::from(time.subsec_nanos()),

@@ -132,9 +132,28 @@ impl Table {
         pages * rustix::param::page_size() as u64
     }
 
+    fn children_of(&self, parent: Pid) -> Vec<i32> {
+        let parent = parent.as_raw_nonzero().get();
+        let children = self.0.iter().filter(|(_, entry)| entry.parent == parent);
+        children.map(|(&pid, _)| pid).collect()
+    }
+
     fn start_of(&self, pid: i32) -> Option<u64> {
         self.0.get(&pid).map(|entry| entry.start)
     }
+}
+
+/// The children of the host: those that it has inherited, which go to its first thread, and at most
+/// all others.
+pub(super) fn children() -> Vec<Pid> {
+    let me = getpid();
+    // Not every kernel has it.
+    let list = fs::read_to_string(format!("/proc/{me}/task/{me}/children"));
+    let numbers: Vec<i32> = match list {
+        Ok(list) => list.split_whitespace().flat_map(str::parse).collect(),
+        Err(_) => Table::read().map_or_else(|_| Vec::new(), |table| table.children_of(me)),
+    };
+    numbers.into_iter().filter_map(Pid::from_raw).collect()
 }
 
 /// `pid (name) state ppid pgrp session …`, from the state on; the name may contain anything, so count
@@ -298,5 +317,9 @@ mod tests {
         let table = Table::read().unwrap();
         let me = getpid().as_raw_nonzero().get();
         assert!(table.resident(&[me]) > 100_000);
+        // One whose parent is in another PID namespace has none.
+        if let Some(parent) = rustix::process::getppid() {
+            assert!(table.children_of(parent).contains(&me));
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Output};
 
 use libfaas::host::{Instance, Level, Sandbox};
 
@@ -49,17 +50,21 @@ fn cycles(level: Level, count: usize) {
         return;
     }
     let name = format!("host::sandbox::cycles::alone_{level}");
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command
-        .args([name.as_str(), "--exact", "--ignored", "--nocapture"])
-        .env("FAAS_TEST_CYCLES", count.to_string());
-    let output = command.output().unwrap();
+    let program = std::env::current_exe().unwrap();
+    let output = run_ignored(&mut Command::new(program), &name, count).unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && text.contains("1 passed"),
         "{text}{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+fn run_ignored(program: &mut Command, name: &str, count: usize) -> std::io::Result<Output> {
+    program
+        .args([name, "--exact", "--ignored", "--nocapture"])
+        .env("FAAS_TEST_CYCLES", count.to_string())
+        .output()
 }
 
 fn alone(level: Level) {
@@ -136,6 +141,97 @@ fn a_few_leave_nothing_behind() {
     for level in [Level::None, Level::Hygiene, Level::MultiTenant] {
         cycles(level, 50);
     }
+}
+
+/// Each leaves somebody in a session of his own, whose parent is gone, with a child.
+fn leave_orphans(level: Level) {
+    let Ok(count) = std::env::var("FAAS_TEST_CYCLES") else {
+        return;
+    };
+    if std::process::id() != 1 {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+    }
+    if let Err(missing) = Sandbox::probe(level) {
+        println!("skipped: {missing}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let command = [
+        "sh",
+        "-c",
+        "setsid sh -c 'sleep 600 & sleep 600; true' & true",
+    ];
+    for n in 0..count.parse().unwrap() {
+        let mut instance = Run::at(level).start(folder.path(), &command).unwrap();
+        if n % 2 == 0 {
+            instance.processes[0].wait().unwrap();
+        }
+        drop(instance);
+    }
+    assert_eq!(children(), 0);
+}
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+fn orphans_none() {
+    leave_orphans(Level::None);
+}
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+#[allow(non_snake_case)]
+fn orphans_I1() {
+    leave_orphans(Level::Hygiene);
+}
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+#[allow(non_snake_case)]
+fn orphans_I2() {
+    leave_orphans(Level::MultiTenant);
+}
+
+/// Runs it for every level, by way of another program or none.
+fn orphans_by_way_of(words: &[&str]) {
+    for level in [Level::None, Level::Hygiene, Level::MultiTenant] {
+        let name = format!("host::sandbox::cycles::orphans_{level}");
+        let program = std::env::current_exe().unwrap();
+        let mut command = match words {
+            [] => Command::new(program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
+        let Ok(output) = run_ignored(&mut command, &name, 20) else {
+            eprintln!("skipped: there is no {}", words[0]);
+            return;
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        if !text.contains("running 1 test") {
+            eprintln!(
+                "skipped: {} is not possible here: {errors}",
+                words.join(" ")
+            );
+            return;
+        }
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}{errors}"
+        );
+    }
+}
+
+#[test]
+fn who_is_handed_to_a_subreaper_is_reaped() {
+    orphans_by_way_of(&[]);
+}
+
+#[test]
+fn who_is_handed_to_process_1_is_reaped() {
+    orphans_by_way_of(&["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]);
 }
 
 #[test]
