@@ -14,6 +14,8 @@ pub(crate) struct Call {
     pub(crate) context_due: bool,
     pub(crate) input_ended: bool,
     pub(crate) output_ended: bool,
+    /// Kept for faults: by which read the handler ended it; 0 if it was not the handler.
+    pub(crate) ended_in: u64,
     pub(crate) unfinished: Option<Unfinished>,
     /// Events that the handler has not seen.
     pub(crate) inbox: VecDeque<Event>,

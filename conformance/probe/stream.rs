@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::process::exit;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use libfaas::{Cancel, Code, Event, Message, Received, Status, Violation};
@@ -40,6 +41,7 @@ pub(crate) fn serve(setup: &Setup) -> io::Result<()> {
     let mut greeted = false;
     loop {
         let len = file.read(&mut buffer)?;
+        work.reads.fetch_add(1, Ordering::SeqCst);
         if fault!("answer-at-next") {
             work.state().output.release();
         }
@@ -202,7 +204,11 @@ fn input(
     {
         state.last_context = context.clone();
     }
-    if state.calls.get(&n).is_some_and(|call| call.output_ended) {
+    // What was read at once may reach the call before or after its handler ends it: that is not for a
+    // fault to depend on.
+    let reads = work.reads.load(Ordering::SeqCst);
+    let has_ended = |call: &Call| call.output_ended && call.ended_in < reads;
+    if state.calls.get(&n).is_some_and(has_ended) {
         if fault!("early-end-malformed") {
             return Err((
                 "stream-early-end",

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::exit;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +24,10 @@ pub(crate) struct Work {
     pub(crate) changed: Condvar,
     concurrency: usize,
     max_message_bytes: usize,
+    /// Kept for faults: whether a call has given more than a pipe holds.
+    gave_much: AtomicBool,
+    /// Kept for faults: how often the input was read.
+    pub(crate) reads: AtomicU64,
 }
 
 pub(crate) struct State {
@@ -61,6 +66,8 @@ impl Work {
                 setup.concurrency
             },
             max_message_bytes: setup.max_message_bytes,
+            gave_much: AtomicBool::new(false),
+            reads: AtomicU64::new(0),
         })
     }
 
@@ -181,6 +188,9 @@ impl Work {
                 continue;
             }
             let ends = state.calls.get(&n).is_some_and(|call| !call.output_ended);
+            if let Some(call) = state.calls.get_mut(&n).filter(|_| ends) {
+                call.ended_in = self.reads.load(Ordering::SeqCst);
+            }
             state.end(n, status.clone());
             if ends && fault!("end-twice") {
                 state.output.message(&Message {
@@ -236,16 +246,11 @@ impl Work {
         }
     }
 
-    /// Whether a call has given a part of its results, and is not done.
+    /// Whether a call has given a part of results for which a reader that stalls is needed. What is at
+    /// work besides depends on the threads; and the state can't be asked, for who blocks while it
+    /// writes holds it.
     pub(crate) fn is_mid_answer(&self) -> bool {
-        // A call that is about to block while it writes holds the state: then one surely is.
-        let Ok(state) = self.state.try_lock() else {
-            return true;
-        };
-        state
-            .calls
-            .values()
-            .any(|call| call.results > 0 && !call.output_ended && call.busy)
+        self.gave_much.load(Ordering::SeqCst)
     }
 
     /// The input has ended: finishes what is whole, ends what is not, and exits.
@@ -481,7 +486,16 @@ impl handler::Call for Handle<'_> {
                 event.id(format!("{invocation}/{number}"))
             };
         }
-        match event.clone().build() {
+        let much = |event: &Event| {
+            event
+                .data()
+                .is_some_and(|data| data.as_bytes().len() > 1 << 16)
+        };
+        let built = event.clone().build();
+        if built.as_ref().is_ok_and(much) {
+            self.work.gave_much.store(true, Ordering::SeqCst);
+        }
+        match built {
             Ok(event) if fault!("event-order-swapped") && number == 2 => {
                 call.stash = Some(event);
                 Ok(())
