@@ -21,7 +21,7 @@ use crate::judge::{self, report_of};
 use crate::known::KnownFailures;
 use crate::report::model::{CaseResult, Verdict};
 use crate::reproduce::quoted;
-use crate::runner::{LEFT_OUT, Run, RunEvent};
+use crate::runner::{INTERRUPTED, LEFT_OUT, Run, RunEvent};
 use crate::select::{Named, Selection};
 use crate::subject::launch::Stage;
 use crate::subject::{Subject, describe};
@@ -106,7 +106,11 @@ impl Bench<'_> {
             let mut results = Vec::new();
             while let Some(fixture) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if interrupt::raised() {
-                    break;
+                    results.push(CaseResult {
+                        reason: Some(INTERRUPTED.to_owned()),
+                        ..result(fixture, Verdict::Error)
+                    });
+                    continue;
                 }
                 let mut result = self.judge(fixture);
                 self.known.compare(&mut result, || self.again(fixture));
@@ -194,7 +198,7 @@ impl Bench<'_> {
                 .filter(|_| subject.stdout_ended() && subject.stderr_ended())
             {
                 Some(exit) => break describe(exit),
-                None if interrupt::raised() => return Err("the suite was interrupted".to_owned()),
+                None if interrupt::raised() => return Err(INTERRUPTED.to_owned()),
                 None if stdout.len() > LONGEST => break "wrote without end".to_owned(),
                 None if Instant::now() >= deadline => {
                     break format!(

@@ -16,7 +16,7 @@ use crate::known::KnownFailures;
 use crate::meaning;
 use crate::report::model::{CaseResult, Verdict};
 use crate::reproduce::quoted;
-use crate::runner::{LEFT_OUT, Run, RunEvent};
+use crate::runner::{INTERRUPTED, LEFT_OUT, Run, RunEvent};
 use crate::select::{Named, Selection};
 use crate::subject::launch::Stage;
 use crate::subject::{Subject, describe};
@@ -50,6 +50,7 @@ pub fn judge(options: &Codec) -> Result<u8> {
         let mut session = Session {
             stage: &stage,
             subject: None,
+            mourned: false,
             buffer: Vec::new(),
             options,
             seed,
@@ -70,6 +71,8 @@ fn profile(vector: &Vector) -> String {
 struct Session<'a> {
     stage: &'a Stage,
     subject: Option<Subject>,
+    /// Whether a vector was judged by the death of the subject.
+    mourned: bool,
     buffer: Vec<u8>,
     options: &'a Codec,
     seed: u64,
@@ -99,7 +102,11 @@ impl Session<'_> {
         let mut silent = 0;
         for vector in wanted {
             if interrupt::raised() {
-                break;
+                results.push(CaseResult {
+                    reason: Some(INTERRUPTED.to_owned()),
+                    ..self.result(vector, Verdict::Error)
+                });
+                continue;
             }
             let mut result = if vector.stateful {
                 self.not_run(vector, STATEFUL)
@@ -232,11 +239,16 @@ impl Session<'_> {
 
     /// One request, one line.
     fn ask(&mut self, request: &Value) -> Result<Value, NoAnswer> {
-        if self
-            .subject
-            .as_ref()
-            .is_none_or(|s| s.first_exit().is_some())
+        if let Some(subject) = self.subject.as_mut().filter(|_| !self.mourned)
+            && let Some((_, exit)) = subject.first_exit()
         {
+            // It had answered the request before this one, and was to answer them all.
+            subject.transcript.restart();
+            self.mourned = true;
+            return Err(NoAnswer::Died(describe(exit)));
+        }
+        if self.mourned || self.subject.is_none() {
+            self.mourned = false;
             self.buffer.clear();
             let started = Subject::start(std::slice::from_ref(self.stage), &BTreeMap::new());
             self.subject = Some(
@@ -266,10 +278,11 @@ impl Session<'_> {
             self.buffer.extend(bytes);
             let dead = subject.first_exit().filter(|_| subject.stdout_ended());
             if let Some((_, exit)) = dead.filter(|_| !self.buffer.contains(&b'\n')) {
+                self.mourned = true;
                 return Err(NoAnswer::Died(describe(exit)));
             }
             if interrupt::raised() {
-                return Err(NoAnswer::Suite("the suite was interrupted".to_owned()));
+                return Err(NoAnswer::Suite(INTERRUPTED.to_owned()));
             }
             let late = Instant::now() >= deadline && !self.buffer.contains(&b'\n');
             if late || self.buffer.len() > LONGEST {

@@ -65,6 +65,9 @@ struct Runner<'a> {
 /// Why a case that concerns the subject was not run.
 pub const LEFT_OUT: &str = "left out by --filter, --skip or --profile";
 
+/// Why a case that was to be run was not: a profile of which this is said was not judged.
+pub const INTERRUPTED: &str = "the suite was interrupted";
+
 /// One case on one target.
 #[derive(Clone, Copy)]
 struct Job<'a> {
@@ -169,10 +172,13 @@ impl Runner<'_> {
         let work = || {
             let mut results = Vec::new();
             while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if self.interrupted.load(Ordering::Relaxed) {
-                    break;
-                }
-                results.push(self.tell(self.judge(*job)));
+                results.push(match self.interrupted.load(Ordering::Relaxed) {
+                    true => CaseResult {
+                        reason: Some(INTERRUPTED.to_owned()),
+                        ..self.result(*job, Verdict::Error)
+                    },
+                    false => self.tell(self.judge(*job)),
+                });
             }
             results
         };
@@ -239,7 +245,7 @@ impl Runner<'_> {
             Err(Stop::Interrupted) => {
                 self.interrupted.store(true, Ordering::Relaxed);
                 result.verdict = Verdict::Error;
-                result.reason = Some("the suite was interrupted".to_owned());
+                result.reason = Some(INTERRUPTED.to_owned());
             }
         }
         let id = result.id.clone();

@@ -88,6 +88,20 @@ fn what_is_lost_in_decoding_or_encoding_is_missed() {
 }
 
 #[test]
+fn whoever_exits_after_an_answer_does_not_go_on() {
+    // It may have gone before the next request, or be about to.
+    let script = format!("read -r line; printf '%s\\n' \"$line\" | {CODEC}");
+    let judge = || failing(&["sh", "-c", &script], &["--encoding", "json"]);
+    let (failing, status) = judge();
+    assert_eq!(status, 1);
+    assert!(!failing.is_empty());
+    let ids = |failing: &[Value]| -> Vec<String> {
+        failing.iter().map(|r| r["id"].to_string()).collect()
+    };
+    assert_eq!(ids(&failing), ids(&judge().0));
+}
+
+#[test]
 fn what_never_answers_is_given_up() {
     let (failing, status) = failing(&["sh", "-c", "exec sleep 4714"], &[]);
     assert_eq!((failing.len(), status), (3, 1));

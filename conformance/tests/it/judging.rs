@@ -137,6 +137,39 @@ fn an_interrupt_leaves_nothing_behind() {
 }
 
 #[test]
+fn what_an_interrupt_left_out_was_not_judged() {
+    let suite = Suite::new();
+    let probe = env!("CARGO_BIN_EXE_faas-probe");
+    // Passes the first case of each mode, and hangs in the second one of binary mode.
+    let shell = format!(
+        "[ \"$FAAS_MODE\" = stream ] && exec {probe}; [ -e seen ] && exec sleep 4715; : >seen; exec cat"
+    );
+    let fixed = ["sdk", "--mode", "binary", "--mode", "stream", "--encoding"];
+    let how = ["json", "--jobs", "1", "--timeout-scale", "100", "--report"];
+    let mut command =
+        suite.command(&[&fixed[..], &how, &["r.json", "--", "sh", "-c", &shell]].concat());
+    command.stderr(std::process::Stdio::null());
+    let child = command.spawn().expect("the suite starts");
+    let begin = Instant::now();
+    while running("sleep 4715") < 1 {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "the subject did not start"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(2));
+    let report = std::fs::read(suite.folder.path().join("r.json")).expect("a report");
+    let report: serde_json::Value = serde_json::from_slice(&report).expect("JSON");
+    let profiles = report["profiles"].as_array().expect("profiles");
+    let yes: Vec<_> = profiles.iter().filter(|p| p["verdict"] == "yes").collect();
+    assert!(yes.is_empty(), "{yes:?}");
+}
+
+#[test]
 fn subjects_get_no_descriptor_but_stdio() {
     // Descriptor 7 of the suite is open, and not marked for closing.
     let suite = Suite::new();
