@@ -66,7 +66,7 @@ pub fn finding(result: &CaseResult, out: &mut dyn Write) -> io::Result<()> {
         ("hint", &result.hint),
     ] {
         if let Some(text) = text {
-            field(out, label, text)?;
+            field(out, label, &clean(text))?;
         }
     }
     if !result.transcript.is_empty() {
@@ -81,7 +81,7 @@ pub fn finding(result: &CaseResult, out: &mut dyn Write) -> io::Result<()> {
         None => {}
     }
     if let Some(line) = &result.reproduce {
-        field(out, "again", line)?;
+        field(out, "again", &clean(line))?;
     }
     writeln!(out)
 }
@@ -112,7 +112,7 @@ pub fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let claims = subject
             .claims
             .iter()
-            .map(|(name, value)| format!("{name}: {value}"));
+            .map(|(name, value)| clean(&format!("{name}: {value}")));
         writeln!(
             out,
             "  {DIM}{}{DIM:#}",
@@ -255,18 +255,26 @@ fn described(entry: &Entry) -> Vec<String> {
     }
 }
 
+/// A text in several lines without the other control characters: those of a subject must not reach
+/// the person's terminal.
+fn clean(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(escaped).collect();
+    lines.join("\n")
+}
+
+fn escaped(text: &str) -> String {
+    let escaped = text.chars().flat_map(|c| {
+        if c.is_control() {
+            c.escape_default().collect::<Vec<_>>()
+        } else {
+            vec![c]
+        }
+    });
+    escaped.collect()
+}
+
 fn clip(text: &str) -> String {
-    // Control characters of a subject must not reach the person's terminal.
-    let clean: String = text
-        .chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect::<Vec<_>>()
-            } else {
-                vec![c]
-            }
-        })
-        .collect();
+    let clean = escaped(text);
     match clean.char_indices().nth(WIDTH) {
         Some((at, _)) => format!("{}… ({} characters)", &clean[..at], clean.chars().count()),
         None => clean,
@@ -292,5 +300,34 @@ fn exit_words(exit: Exit) -> String {
                 .map(|n| format!(" ({n})"))
                 .unwrap_or_default()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_of_a_subject_stay_off_the_terminal() {
+        let raw = "on stdout: \u{1b}[2J\u{9b}2J\u{7}\nand on";
+        let result = CaseResult {
+            actual: Some(raw.to_owned()),
+            hint: Some(raw.to_owned()),
+            reason: Some(raw.to_owned()),
+            ..CaseResult::new(
+                "a/b#binary".to_owned(),
+                "binary".to_owned(),
+                Vec::new(),
+                Verdict::Fail,
+            )
+        };
+        let mut text = Vec::new();
+        finding(&result, &mut text).expect("memory takes it");
+        let text = String::from_utf8(text).expect("text");
+        for raw in ["\u{1b}[2J", "\u{9b}", "\u{7}"] {
+            assert!(!text.contains(raw), "{text:?}");
+        }
+        assert!(text.contains("on stdout: \\u{1b}[2J"), "{text}");
+        assert_eq!(text.matches("  and on\n").count(), 3, "{text:?}");
     }
 }
