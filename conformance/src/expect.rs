@@ -7,7 +7,7 @@
 //! items match, and `{"$keys": [P, …]}` objects all of whose names match one. `"$keep:NAME"` matches
 //! anything, which is `"$NAME"` from then on. Everything else matches what is equal to it.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// The suite's own `producer`; `"$other"` matches any but this.
 pub const PRODUCER: &str = concat!("faas-conformance ", env!("CARGO_PKG_VERSION"));
@@ -59,9 +59,14 @@ fn at(path: &str, pattern: &Value, actual: Option<&Value>) -> Option<String> {
             _ => Some(differs(name, pattern, actual)),
         },
         Value::Number(n) => {
-            let same = n.as_i64().is_some() && n.as_i64() == actual.as_i64()
-                || n.as_u64().is_some() && n.as_u64() == actual.as_u64()
-                || n.as_f64().is_some() && n.as_f64() == actual.as_f64();
+            // Two integers may differ where the nearest doubles do not.
+            let whole = |n: &Number| n.as_i64().map(i128::from).or(n.as_u64().map(i128::from));
+            let same = actual.as_number().is_some_and(|actual| {
+                match (whole(n), whole(actual)) {
+                    (Some(n), Some(actual)) => n == actual,
+                    _ => n.as_f64() == actual.as_f64(),
+                }
+            });
             (!same).then(|| differs(name, pattern, actual))
         }
         _ => (pattern != actual).then(|| differs(name, pattern, actual)),
@@ -184,8 +189,7 @@ mod tests {
 
     #[test]
     fn patterns() {
-        let actual =
-            json!({"call": 1, "end": {"code": "OK", "message": "all is well"}, "list": [1, 2]});
+        let actual = json!({"call": 1, "end": {"code": "OK", "message": "all is well"}, "list": [1, 2], "large": 9_007_199_254_740_992_u64});
         for pattern in [
             json!({}),
             json!({"call": 1.0}),
@@ -224,6 +228,10 @@ mod tests {
                 "`end.message` is there and should not be",
             ),
             (json!({"list": [1]}), "`list` is [1,2], expected [1]"),
+            (
+                json!({"large": 9_007_199_254_740_993_u64}),
+                "`large` is 9007199254740992, expected 9007199254740993",
+            ),
         ] {
             assert_eq!(
                 mismatch(&pattern, &actual).as_deref(),

@@ -74,6 +74,8 @@ pub struct Incoming {
     decoder: Decoder,
     wire: Option<Wire>,
     calls: BTreeMap<u64, Call>,
+    /// Items of all calls that were not taken.
+    untaken: usize,
     /// Set once something could not be understood; nothing is read after it.
     pub broken: Option<Broken>,
     /// The first `producer` that was read.
@@ -123,6 +125,7 @@ impl Incoming {
             decoder,
             wire: (mode == Mode::Stream && encoding == Encoding::Protobuf).then(Wire::default),
             calls: BTreeMap::new(),
+            untaken: 0,
             broken: None,
             producer: None,
         }
@@ -178,7 +181,9 @@ impl Incoming {
 
     /// Takes the next item of a call.
     pub fn pop(&mut self, call: u64) -> Option<Item> {
-        self.calls.get_mut(&call)?.items.pop_front()
+        let item = self.calls.get_mut(&call)?.items.pop_front()?;
+        self.untaken -= 1;
+        Some(item)
     }
 
     /// The context on the first message that came for a call.
@@ -205,6 +210,17 @@ impl Incoming {
         self.calls
             .iter()
             .flat_map(|(call, c)| c.items.iter().map(|item| (*call, item)))
+    }
+
+    /// How much is kept of what came: what was not taken, and calls.
+    pub fn kept(&self) -> usize {
+        self.untaken + self.calls.len()
+    }
+
+    /// A call with an event of which a part is still to come.
+    pub fn unfinished(&self) -> Option<u64> {
+        let mut calls = self.calls.iter();
+        calls.find_map(|(call, c)| c.unfinished.is_some().then_some(*call))
     }
 
     /// Whether the output is data, not documents or messages.
@@ -318,14 +334,16 @@ impl Incoming {
             });
         }
         if let Some(chunk) = &message.chunk {
-            let Some(unfinished) = &mut entry.unfinished else {
+            // The data of an event goes on in later messages, not in its own.
+            let unfinished = entry.unfinished.as_mut();
+            let Some(unfinished) = unfinished.filter(|_| message.event.is_none()) else {
                 return Err((
                     "chunk-without-event",
                     "a chunk where no event is unfinished".into(),
                 ));
             };
             unfinished.data.extend_from_slice(chunk);
-            unfinished.pieces += u32::from(message.event.is_none());
+            unfinished.pieces += 1;
             unfinished.largest = unfinished.largest.max(chunk.len());
         }
         let carries_data = message.event.is_some() || message.chunk.is_some();
@@ -347,6 +365,7 @@ impl Incoming {
 
     fn put(&mut self, call: u64, item: Item) {
         self.calls.entry(call).or_default().items.push_back(item);
+        self.untaken += 1;
     }
 }
 

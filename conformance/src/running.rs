@@ -13,6 +13,9 @@ use crate::subject::{Subject, describe};
 const AFTER_EOF: f64 = 2.0;
 /// Bytes that a subject may write in one case before it counts as a flood.
 const FLOOD: u64 = 256 << 20;
+/// What a subject may say beyond what is taken, however few bytes that is; far less than it takes in
+/// the suite's memory.
+const SURPLUS: usize = 100_000;
 
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -32,8 +35,17 @@ impl Running {
         if !bytes.is_empty() {
             let texts = self.incoming.feed(bytes);
             self.subject.transcript.read(bytes, texts);
-            if self.subject.received() > FLOOD && self.incoming.broken.is_none() {
-                let what = format!("more than {} MiB on stdout in one case", FLOOD >> 20);
+            let flood = if self.subject.received() > FLOOD {
+                Some(format!("more than {} MiB on stdout", FLOOD >> 20))
+            } else if self.incoming.kept() > SURPLUS {
+                Some(format!(
+                    "more than {SURPLUS} things on stdout for which nothing asks"
+                ))
+            } else {
+                None
+            };
+            if let Some(what) = flood.filter(|_| self.incoming.broken.is_none()) {
+                let what = format!("{what} in one case");
                 self.incoming.broken = Some(Broken {
                     rule: "stdout-only-contract".to_owned(),
                     what,

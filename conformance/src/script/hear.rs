@@ -17,6 +17,9 @@ use crate::running::{Running, seconds};
 use crate::step::{Ending, EndingName, Expect, Stderr, Wait};
 use crate::subject::describe;
 
+/// What of a message comes as a thing of its own, in the order in which the fields apply.
+const PARTS: [&str; 4] = ["hello", "event", "end", "cancel"];
+
 impl Script<'_> {
     pub(super) fn expect(&mut self, expect: &Expect, skip: bool) -> Outcome {
         self.running()?.subject.stall(false);
@@ -38,7 +41,14 @@ impl Script<'_> {
                 "the pattern {pattern} names no `call`"
             )));
         };
-        for what in ["hello", "event", "end", "cancel"] {
+        let known = |name: &String| name == "call" || name == "context" || PARTS.contains(&&**name);
+        let names = filled.as_object().into_iter().flat_map(|o| o.keys());
+        if let Some(name) = names.into_iter().find(|name| !known(name)) {
+            return Err(Stop::Suite(format!(
+                "the pattern {pattern} names `{name}`, by which nothing comes"
+            )));
+        }
+        for what in PARTS {
             let part = if what == "event" {
                 pattern.get(what)
             } else {
@@ -112,7 +122,10 @@ impl Script<'_> {
     fn part_mismatch(&self, part: &Value, item: &Item) -> Outcome<Option<String>> {
         if let Some(expected) = self.values().event(part).map_err(Stop::Suite)? {
             if self.mode == Mode::Binary {
-                return Ok(mismatch(&raw_view(&outgoing::data(&expected)), item.view()));
+                let wanted = raw_view(&outgoing::data(&expected));
+                // Equal, not matched: `…` in it stands for itself.
+                return Ok((wanted != *item.view())
+                    .then(|| format!("it is not the same as {}", shortened(&wanted))));
             }
             // As it looks to whoever reads it in this encoding: JSON does not tell a URI from a string.
             let expected = outgoing::through(&expected, self.encoding).map_err(Stop::Suite)?;
@@ -174,11 +187,14 @@ impl Script<'_> {
                 None,
             ))
         } else {
-            running
-                .incoming
+            let incoming = &running.incoming;
+            let begun = |call: u64| format!("for call {call} an event that is not complete");
+            incoming
                 .left()
                 .find(|(call, item)| (*call, item.what) != (0, "hello"))
-                .map(|(call, item)| (said(call, item), None))
+                .map(|(call, item)| said(call, item))
+                .or_else(|| incoming.unfinished().map(begun))
+                .map(|actual| (actual, None))
         };
         match finding {
             None => Ok(()),

@@ -118,10 +118,12 @@ impl<'a> Script<'a> {
             Step::Stall(seconds) => self.stall(*seconds),
             Step::Stderr(stderr) => self.stderr(stderr),
             Step::Repeat(repeat) => {
+                let outer = self.n;
                 for n in 1..=repeat.repeat {
                     self.n = n;
                     self.run(&repeat.steps)?;
                 }
+                self.n = outer;
                 Ok(())
             }
             Step::Processes(processes) => self.processes(processes),

@@ -7,6 +7,7 @@ mod faults;
 mod formats;
 mod judging;
 mod manifest;
+mod odd;
 mod pages;
 mod runtime;
 mod security;
