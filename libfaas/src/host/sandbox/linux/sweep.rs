@@ -77,9 +77,12 @@ impl Table {
     /// The live processes of an instance, which are remembered.
     pub(super) fn find(&self, known: &mut Known, tmpdir: &str) -> Vec<i32> {
         let me = getpid().as_raw_nonzero().get();
-        known
-            .seen
-            .retain(|pid, start| self.0.get(pid).is_some_and(|entry| entry.start == *start));
+        // Who was started since the table was read is not in it.
+        let latest = self.0.values().map(|entry| entry.start).max();
+        known.seen.retain(|pid, start| match self.0.get(pid) {
+            Some(entry) => entry.start == *start,
+            None => Some(*start) >= latest,
+        });
         // A number is given out again once nobody has it, also as that of his session.
         known.leaders.retain(|pid, start| {
             let same = |entry: &Entry| *start.get_or_insert(entry.start) == entry.start;
@@ -304,6 +307,12 @@ mod tests {
         let mut found = table.find(&mut known, "/nowhere");
         found.sort_unstable();
         assert_eq!(found, [70, 71]);
+
+        // Whoever is not in the table has gone, unless he came later.
+        known.seen = HashMap::from([(80, 899), (81, 901), (71, 101)]);
+        table.find(&mut known, "/nowhere");
+        assert!(!known.seen.contains_key(&80));
+        assert_eq!((known.seen[&81], known.seen[&71]), (901, 101));
 
         // One whose start could not be seen is the first that is.
         known.leaders = HashMap::from([(70, None)]);
