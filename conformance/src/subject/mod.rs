@@ -7,8 +7,10 @@ mod tail;
 mod wires;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ExitStatus, Stdio};
@@ -376,6 +378,19 @@ impl Subject {
 impl Drop for Subject {
     fn drop(&mut self) {
         kill_all(&mut self.stages, self.tmp.path());
+        open_folders(self.tmp.path());
+    }
+}
+
+/// Lets the suite remove what is in a folder, though a subject has closed folders of it, as package
+/// managers do with what they keep.
+fn open_folders(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        // Of the entry itself: what a link leads to is not the suite's.
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o700));
+            open_folders(&entry.path());
+        }
     }
 }
 

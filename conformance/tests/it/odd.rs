@@ -128,3 +128,20 @@ fn a_whole_event_in_binary_mode_has_to_be_equal() {
     let (seen, status) = judge("cat >/dev/null; printf 'from a to z'");
     assert_eq!(status, Some(1), "{seen}");
 }
+
+#[test]
+fn folders_that_a_subject_closed_are_removed() {
+    let suite = Suite::new();
+    let own = suite.folder.path().join("own");
+    std::fs::create_dir(&own).expect("a folder");
+    let shell = "mkdir -p \"$TMPDIR/a/b\"; : >\"$TMPDIR/a/b/c\"; chmod 000 \"$TMPDIR/a/b\" \"$TMPDIR/a\"; cat";
+    let fixed = ["function", "--mode", "binary", "--sample", "s.json"];
+    let output = suite
+        .command(&[&fixed[..], &["--", "sh", "-c", shell]].concat())
+        .env("TMPDIR", &own)
+        .output()
+        .expect("the suite starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let left: Vec<_> = std::fs::read_dir(&own).expect("it is there").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
