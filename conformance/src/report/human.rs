@@ -257,7 +257,7 @@ fn described(entry: &Entry) -> Vec<String> {
 
 /// A text in several lines without the other control characters: those of a subject must not reach
 /// the person's terminal.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(escaped).collect();
     lines.join("\n")
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::human::clean;
 use super::model::{Report, Verdict, YesNo};
 use crate::rule::rules;
 
@@ -69,7 +70,8 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 /// An indented block can't be ended by what stands in it.
 fn indented(text: &str) -> String {
-    text.lines()
+    clean(text)
+        .lines()
         .map(|line| format!("    {line}"))
         .collect::<Vec<_>>()
         .join("\n")

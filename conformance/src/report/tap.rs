@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use testanything::tap_suite_builder::TapSuiteBuilder;
 use testanything::tap_test_builder::TapTestBuilder;
 
+use super::human::clean;
 use super::model::{Report, Verdict};
 
 /// Writes the report.
@@ -46,7 +47,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             ];
             let lines: Vec<String> = words
                 .into_iter()
-                .filter_map(|(label, text)| text.map(|t| format!("{label}: {t}")))
+                .filter_map(|(label, text)| text.map(|t| format!("{label}: {}", clean(&t))))
                 .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
                 .collect();
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();

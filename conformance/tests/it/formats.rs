@@ -184,3 +184,20 @@ fn the_same_seed_sends_the_same() {
     assert!(!first.is_empty());
     assert_eq!(first, sent());
 }
+
+#[test]
+fn control_characters_of_a_subject_stay_out_of_what_people_read() {
+    let suite = Suite::new();
+    let shell = "cat >/dev/null; printf '\\033[2J\\007]]>&<'; exit 3";
+    for format in ["human", "tap", "junit", "markdown"] {
+        let fixed = ["adapter", "--source", "aws.s3", "--filter", "aws.s3/cut"];
+        let how = ["--format", format, "--", "sh", "-c", shell];
+        let output = suite.run(&[&fixed[..], &how].concat());
+        assert_eq!(output.status.code(), Some(1), "{format}");
+        let seen = [output.stdout, output.stderr].concat();
+        let control = |byte: &u8| *byte < b' ' && *byte != b'\n';
+        let text = String::from_utf8_lossy(&seen);
+        assert!(!seen.iter().any(control), "{format}: {text:?}");
+        assert!(text.contains("exited with status 3"), "{format}: {text}");
+    }
+}
