@@ -113,12 +113,27 @@ impl Catalog {
         &self.log
     }
 
-    /// Creates or updates the tenant's function of this manifest.
+    /// Creates or updates the tenant's function of this manifest. What was begun is done to its end
+    /// if nobody waits for that: the triggers that are served have to be those of the revision.
     ///
     /// # Errors
     ///
     /// The manifest is refused; a function that was there goes on as it was.
     pub async fn deploy(
+        self: &Arc<Self>,
+        tenant: &str,
+        manifest: Manifest,
+        folder: &Path,
+    ) -> Result<Deployed, Status> {
+        let (catalog, tenant, folder) = (Arc::clone(self), tenant.to_owned(), folder.to_owned());
+        let done = tokio::spawn(async move { catalog.in_turn(&tenant, manifest, &folder).await });
+        done.await.unwrap_or_else(|fault| {
+            let message = format!("the deployment did not end: {fault}");
+            Err(Status::new(Code::Internal, message))
+        })
+    }
+
+    async fn in_turn(
         self: &Arc<Self>,
         tenant: &str,
         manifest: Manifest,
@@ -359,5 +374,57 @@ pub fn state_name(state: &State) -> &'static str {
         State::Ready => "ready",
         State::Failed(_) => "failed",
         State::Removed => "removed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use libfaas::host::Settings;
+
+    use super::*;
+    use crate::log::Form;
+
+    fn manifest(text: &str) -> Manifest {
+        Manifest::from_yaml(&format!("{{fsi: '1.0', name: f, {text}}}")).unwrap()
+    }
+
+    /// An administrator may hang up before the new revision is ready.
+    #[tokio::test]
+    async fn a_deployment_that_nobody_waits_for_is_done_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Host::new(Settings::default()).unwrap();
+        let log = Log::new(Form::Json, std::io::sink());
+        let catalog = Catalog::new(host.clone(), log, Metrics::default());
+        let first = manifest("command: [cat], modes: [binary]");
+        let deployed = catalog.deploy("acme", first, folder.path()).await.unwrap();
+        let second = manifest(
+            "command: [sh, -c, 'while [ ! -e go ]; do sleep 0.02; done; exec cat'], modes: [stream], \
+             triggers: [{http: {path: /x, methods: [GET]}}, {events: {filters: []}}]",
+        );
+        let wait = Duration::from_millis(50);
+        let waited =
+            tokio::time::timeout(wait, catalog.deploy("acme", second, folder.path())).await;
+        assert!(waited.is_err(), "it is not ready yet");
+        std::fs::write(folder.path().join("go"), "").unwrap();
+        let event = Event::builder("1", "/s", "t").build().unwrap();
+        let settled = async {
+            let revision = || host.look("acme", "f").unwrap().revision.id.clone();
+            while revision() == deployed.revision
+                || catalog.find("GET", "/acme/x") == Target::Nothing
+                || catalog
+                    .wanting("acme", std::slice::from_ref(&event))
+                    .is_empty()
+            {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let settled = tokio::time::timeout(Duration::from_secs(60), settled).await;
+        assert!(
+            settled.is_ok(),
+            "the new revision serves calls, but not those of its triggers"
+        );
+        host.shutdown().await;
     }
 }
