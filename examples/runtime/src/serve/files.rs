@@ -9,7 +9,7 @@ use libfaas::{Manifest, ManifestError};
 use tokio::task::JoinSet;
 
 use super::catalog::Catalog;
-use super::layout::{Place, find, fingerprint};
+use super::layout::{Misplaced, Place, find, fingerprint};
 use crate::log::{Record, Severity};
 
 /// Functions that are started at the same time; others wait, so that none runs out of its time to
@@ -56,9 +56,10 @@ impl Files {
     pub async fn sync(&mut self, catalog: &Arc<Catalog>) {
         let (sources, tenant) = (self.sources.clone(), self.tenant.clone());
         let looked = tokio::task::spawn_blocking(move || look(&sources, &tenant)).await;
-        let Ok((seen, mut wrong)) = looked else {
+        let Ok((seen, misplaced)) = looked else {
             return;
         };
+        let mut wrong: BTreeSet<_> = misplaced.iter().map(ToString::to_string).collect();
         let places: BTreeSet<_> = seen.iter().map(|seen| seen.place.clone()).collect();
         let mut owners: BTreeMap<(String, String), PathBuf> = BTreeMap::new();
         let mut deployments = JoinSet::new();
@@ -113,6 +114,7 @@ impl Files {
             .known
             .keys()
             .filter(|place| !places.contains(place))
+            .filter(|place| !misplaced.iter().any(|wrong| wrong.hides(place)))
             .cloned()
             .collect();
         for place in gone {
@@ -166,7 +168,7 @@ impl Files {
 }
 
 /// What is on disk, and what is wrong with it.
-fn look(sources: &[PathBuf], tenant: &str) -> (Vec<Seen>, BTreeSet<String>) {
+fn look(sources: &[PathBuf], tenant: &str) -> (Vec<Seen>, Vec<Misplaced>) {
     let (places, wrong) = find(sources, tenant);
     let seen = places.into_iter().map(|place| Seen {
         // Taken before the manifest is read: what changes later is seen the next time.
@@ -174,10 +176,7 @@ fn look(sources: &[PathBuf], tenant: &str) -> (Vec<Seen>, BTreeSet<String>) {
         manifest: Manifest::from_path(&place.manifest),
         place,
     });
-    (
-        seen.collect(),
-        wrong.iter().map(ToString::to_string).collect(),
-    )
+    (seen.collect(), wrong)
 }
 
 /// The folder that a manifest is in.
@@ -275,6 +274,37 @@ mod tests {
         fs::remove_dir_all(path.join("acme")).unwrap();
         files.sync(&catalog).await;
         until(&catalog, &["default/renamed"]).await;
+        host.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_read_takes_no_function_away() {
+        let root = tempfile::tempdir().unwrap();
+        let (files, link) = (root.path().join("files"), root.path().join("link"));
+        write(&files, "one", "one", "[cat]");
+        write(&files, "acme/two", "two", "[cat]");
+        std::os::unix::fs::symlink(&files, &link).unwrap();
+        let host = Host::new(Settings::default()).unwrap();
+        let log = Log::new(Form::Json, std::io::sink());
+        let catalog = Catalog::new(host.clone(), log, Metrics::default());
+        let mut files = Files::new(vec![link.clone()], "default".to_owned());
+        files.sync(&catalog).await;
+        let first = served(&catalog);
+        assert_eq!(names(&catalog), ["acme/two", "default/one"]);
+
+        // Of all that can go wrong, this does so for every user.
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&link, &link).unwrap();
+        files.sync(&catalog).await;
+        assert_eq!(files.complaints.len(), 1, "{:?}", files.complaints);
+        // Removals are not waited for, but they have begun by then.
+        tokio::task::yield_now().await;
+        assert_eq!(served(&catalog), first);
+
+        // What is not there any more was taken away.
+        fs::remove_file(&link).unwrap();
+        files.sync(&catalog).await;
+        until(&catalog, &[]).await;
         host.shutdown().await;
     }
 }

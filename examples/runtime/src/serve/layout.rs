@@ -43,6 +43,18 @@ pub enum Misplaced {
     Tenant(PathBuf),
 }
 
+impl Misplaced {
+    /// Whether a function may be there all the same: what can't be read is not gone.
+    pub fn hides(&self, place: &Place) -> bool {
+        match self {
+            Misplaced::Io { path, source } => {
+                source.kind() != io::ErrorKind::NotFound && place.manifest.starts_with(path)
+            }
+            Misplaced::Two(_) | Misplaced::Tenant(_) => false,
+        }
+    }
+}
+
 /// A tenant's name has the form of a function's; two names are taken by the runtime's own paths.
 pub fn is_tenant(name: &str) -> bool {
     let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
