@@ -91,12 +91,15 @@ impl Gateway {
     {
         let (uri, headers) = (&parts.uri, &parts.headers);
         let refuse = |refusal: Refusal| Box::new(self.refuse(&refusal, &target));
+        let host = self.catalog.host();
+        let ceiling = host.options().settings.ceilings.event;
         let limit = match &target {
-            Target::Function { tenant, name } => {
-                let state = self.catalog.host().look(tenant, name);
-                state.and_then(|state| state.revision.bounds.event)
-            }
-            Target::Tenant(_) => self.catalog.host().options().settings.ceilings.event,
+            // One that is just being removed has no limit of its own any more.
+            Target::Function { tenant, name } => match host.look(tenant, name) {
+                Some(state) => state.revision.bounds.event,
+                None => ceiling,
+            },
+            Target::Tenant(_) => ceiling,
             Target::Methods(methods) => {
                 let allowed = methods.join(", ");
                 let refusal = Refusal::method(format!("expected one of {allowed}"));
@@ -302,6 +305,37 @@ mod tests {
     }
 
     const TEXT: (&str, &str) = ("content-type", "text/plain");
+
+    /// A body that is larger than anything, and of which nobody may read a byte.
+    struct Endless;
+
+    impl Body for Endless {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            panic!("it is read");
+        }
+
+        fn size_hint(&self) -> hyper::body::SizeHint {
+            hyper::body::SizeHint::with_exact(1 << 40)
+        }
+    }
+
+    #[tokio::test]
+    async fn the_body_for_a_function_that_is_gone_has_a_bound_too() {
+        let (gateway, host) = gateway(&[]).await;
+        // As the driver does, whose HTTP endpoint keeps the route.
+        host.remove("acme", "shout").await.unwrap();
+        let request = Request::post("/acme/shout").body(Endless).unwrap();
+        assert_eq!(gateway.handle(request).await.status(), 413);
+        let small = ask(&gateway, "POST /acme/shout", &[TEXT], "hello").await;
+        assert_eq!(small.status(), 404);
+        host.shutdown().await;
+    }
 
     #[tokio::test]
     async fn a_call_and_its_refusals() {
