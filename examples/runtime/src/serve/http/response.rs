@@ -11,6 +11,9 @@ use super::{Content, Refusal, encode};
 /// The header with the name of a failed call's code (`http-status-name`).
 const STATUS: HeaderName = HeaderName::from_static("fsi-status");
 
+/// Attributes that are put into headers: more than any client reads, and less than a `HeaderMap` can hold.
+const ATTRIBUTES: usize = 10_000;
+
 /// Whether callers get the messages of failures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Messages {
@@ -86,8 +89,11 @@ fn body(content: Content, body: Bytes) -> Response<Bytes> {
 }
 
 /// None for an event that binary mode would make another one of: data that itself has a CloudEvents
-/// media type, or a media type that no header can have.
+/// media type, or a media type that no header can have; and for one with too many attributes.
 fn binary(event: &Event) -> Option<Response<Bytes>> {
+    if event.attributes().count() > ATTRIBUTES {
+        return None;
+    }
     // JSON has no Protobuf data either: it becomes bytes, with the type's URL as `dataschema`.
     let bare;
     let event = match event.data() {
@@ -246,6 +252,20 @@ mod tests {
             );
             assert_eq!(Event::from_json(response.body().clone()).unwrap(), event);
         }
+    }
+
+    #[test]
+    fn attributes_that_no_header_has_room_for_are_in_the_body() {
+        let many = (0..30_000).fold(Event::builder("1", "/s", "t"), |event, n| {
+            event.attribute(format!("x{n}"), "v")
+        });
+        let event = many.build().unwrap();
+        let response = answer(std::slice::from_ref(&event), Content::Binary);
+        assert_eq!(
+            header(&response, "content-type"),
+            "application/cloudevents+json"
+        );
+        assert_eq!(Event::from_json(response.body().clone()).unwrap(), event);
     }
 
     #[test]
