@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use super::connection::Address;
 use super::cors::Origin;
@@ -64,11 +65,16 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 1024, value_name = "N")]
     pub queue: usize,
     /// Connections at once; others wait to be accepted.
-    #[arg(long, default_value_t = 1024, value_name = "N")]
+    #[arg(long, default_value_t = 1024, value_name = "N", value_parser = connections())]
     pub max_connections: usize,
     /// Isolation and times.
     #[command(flatten)]
     pub host: HostArgs,
+}
+
+/// As many as there may be permits for.
+fn connections() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=u64::from(u32::MAX >> 3))
 }
 
 fn tenant(text: &str) -> Result<String, String> {
@@ -76,6 +82,22 @@ fn tenant(text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => {
             Err("expected 1 to 63 of a-z, 0-9 and -, and none of healthz and readyz".to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn there_is_room_for_a_connection_and_not_for_all_in_the_world() {
+        let parse = |most: &str| Cli::try_parse_from(["", "serve", ".", "--max-connections", most]);
+        assert!(parse("1").is_ok());
+        for most in ["0", "18446744073709551615"] {
+            assert!(parse(most).is_err(), "{most}");
         }
     }
 }
