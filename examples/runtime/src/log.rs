@@ -136,7 +136,9 @@ impl Record {
         if !self.attributes.is_empty() {
             put("attributes", self.attributes.clone().into());
         }
-        Value::Object(object).to_string()
+        // JSON has to escape only those of C0.
+        let escape = |c: char| format!("\\u{:04x}", u32::from(c));
+        mapped(&Value::Object(object).to_string(), escape)
     }
 
     fn text(&self, now: Timestamp) -> String {
@@ -148,7 +150,7 @@ impl Record {
         for (name, value) in &self.attributes {
             let value = match value {
                 Value::String(text) => escaped(text),
-                other => other.to_string(),
+                other => escaped(&other.to_string()),
             };
             write!(line, " {name}={value}").expect("a String takes all");
         }
@@ -189,10 +191,14 @@ impl From<LogLine> for Record {
 
 /// Control characters are shown, not obeyed (`log-escape`).
 fn escaped(text: &str) -> String {
+    mapped(text, |c| c.escape_default().to_string())
+}
+
+fn mapped(text: &str, escape: impl Fn(char) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c.is_control() {
-            true => out.extend(c.escape_default()),
+            true => out.push_str(&escape(c)),
             false => out.push(c),
         }
     }
@@ -301,6 +307,24 @@ mod tests {
             )
         );
         assert_eq!(line.matches(char::is_control).count(), 1);
+    }
+
+    /// Those of C1 too, which JSON need not escape and terminals obey.
+    #[test]
+    fn no_form_shows_a_control_character() {
+        let control = "\u{9b}31m\u{7f}\u{85}";
+        let said = serde_json::json!({ "text": control });
+        let record = Record::new(Severity::Info, control)
+            .with("text", control)
+            .with("said", said.clone());
+        for form in [Form::Json, Form::Text] {
+            let line = record.line(form, Timestamp::UNIX_EPOCH);
+            assert_eq!(line.matches(char::is_control).count(), 1, "{line:?}");
+        }
+        let line = record.line(Form::Json, Timestamp::UNIX_EPOCH);
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["body"], control);
+        assert_eq!(value["attributes"]["said"], said);
     }
 
     /// Blocks until it is let go on, and gives what was written back.
