@@ -179,7 +179,8 @@ fn in_folder(common: &Path, folder: &Path, command: Vec<String>) -> Vec<String> 
         return command;
     }
     let script = r#"cd "$1" && shift && exec "$@""#;
-    let below = below.to_string_lossy().into_owned();
+    // Else one could be taken for an option.
+    let below = Path::new(".").join(below).to_string_lossy().into_owned();
     let shell = ["sh", "-c", script, "sh"].map(str::to_owned);
     shell.into_iter().chain([below]).chain(command).collect()
 }

@@ -182,3 +182,24 @@ fn stages_in_several_folders_run_where_they_are() {
         "{status}"
     );
 }
+
+#[test]
+fn a_stage_may_be_in_a_folder_of_any_name() {
+    let folder = folder();
+    for name in ["-P", "-"] {
+        let inner = folder.path().join(name);
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::copy(FUNCTION, inner.join("function.py")).unwrap();
+        manifest(&inner, "f.json", &json!({}));
+        let mut pipe = runtime();
+        pipe.current_dir(folder.path())
+            .args(["pipe", "--isolation", "none", "cat"])
+            .arg(format!("./{name}/f.json"));
+        let mut driver = Driver::start(pipe);
+        let status = driver.hello();
+        assert!(status.get("code").is_none(), "{name}: {status}");
+        driver.call(1, "echo", json!(name));
+        assert_eq!(driver.answer(1).0, [json!(name)]);
+        assert_eq!(driver.finish(), 0);
+    }
+}
