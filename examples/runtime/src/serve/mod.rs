@@ -232,8 +232,12 @@ pub async fn serve(args: ServeArgs, log: Log) -> Result<(), ServeError> {
     catalog.stop();
     let ended = async {
         // A client that reads its answer byte by byte is waited for as long as a call may take.
-        let longest = (args.host.timeout + args.host.cancel_grace) * host.options().retry.attempts;
-        if timeout(longest + STALLS, &mut gateway).await.is_err() {
+        let attempt = args.host.timeout.saturating_add(args.host.cancel_grace);
+        let longest = attempt.saturating_mul(host.options().retry.attempts);
+        if timeout(longest.saturating_add(STALLS), &mut gateway)
+            .await
+            .is_err()
+        {
             gateway.abort();
             log.put(&Record::new(
                 Severity::Warn,

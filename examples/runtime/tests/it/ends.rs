@@ -81,3 +81,14 @@ fn a_second_signal_ends_at_once() {
     server.wait();
     assert!(client.answer().is_err());
 }
+
+#[test]
+fn no_time_is_too_long_to_end_in() {
+    let longest = "9223372036854775807s";
+    let times = ["--timeout", longest, "--cancel-grace", longest];
+    let mut server = Server::start(&times, |root| drop(shell(root, "f", "cat")));
+    assert_eq!(server.ask("POST /default/f", &[], b"x").status, 200);
+    server.signal("TERM");
+    let status = server.wait();
+    assert!(status.success(), "{status}: {:#?}", server.records());
+}
