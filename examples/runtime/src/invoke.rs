@@ -8,7 +8,7 @@ use std::str::FromStr;
 use libfaas::{Code, Context, Event, Limits, Status};
 
 use crate::cli::Invoke;
-use crate::log::Log;
+use crate::log::{Log, say};
 use crate::run::{give_up, host, load};
 
 /// Runs the command.
@@ -27,9 +27,9 @@ pub fn run(args: &Invoke) -> ExitCode {
     match result.and_then(|events| print(&events)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(status) => {
-            eprintln!("{status}");
+            say(&status.to_string());
             for (name, value) in &status.details {
-                eprintln!("{name}: {value}");
+                say(&format!("{name}: {value}"));
             }
             ExitCode::from(status.code.exit())
         }

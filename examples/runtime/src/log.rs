@@ -205,6 +205,12 @@ fn mapped(text: &str, escape: impl Fn(char) -> String) -> String {
     out
 }
 
+/// Says something to whoever started the program, if they listen: that nobody reads stderr is no
+/// reason for another end.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Where records go. Clones write to the same place.
 #[derive(Clone)]
 pub struct Log {

@@ -9,6 +9,7 @@ use libfaas::{Code, Encoding, Manifest, ManifestLimits, Mode, Stage, Start, Stat
 
 use crate::cli::Pipe;
 use crate::host_args::Isolation;
+use crate::log::say;
 use crate::run::{load, serve};
 
 /// Runs the command.
@@ -47,8 +48,8 @@ fn contain(parts: &[Part], isolation: &mut Isolation) -> Result<(), Status> {
                 Ok(_) => Isolation::I1,
                 Err(_) => Isolation::None,
             };
-            eprintln!(
-                "faas-runtime: the stages are in several folders, so their isolation is I1 at most"
+            say(
+                "faas-runtime: the stages are in several folders, so their isolation is I1 at most",
             );
             Ok(())
         }

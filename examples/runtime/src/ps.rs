@@ -1,6 +1,6 @@
 //! `faas-runtime ps`: what a running `serve` has to say of its functions.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::Builder;
 
+use crate::log::say;
 use crate::serve::connection::Address;
 use crate::serve::token::{Token, TokenError};
 
@@ -72,11 +73,21 @@ pub fn run(args: &PsArgs) -> ExitCode {
         .and_then(|runtime| runtime.block_on(ps(args)))
     {
         Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
+            let mut stdout = io::stdout().lock();
+            let written = stdout
+                .write_all(text.as_bytes())
+                .and_then(|()| stdout.flush());
+            match written {
+                // Who reads no more has seen enough.
+                Err(fault) if fault.kind() != io::ErrorKind::BrokenPipe => {
+                    say(&format!("faas-runtime: writing to stdout: {fault}"));
+                    ExitCode::FAILURE
+                }
+                _ => ExitCode::SUCCESS,
+            }
         }
         Err(fault) => {
-            eprintln!("faas-runtime: {fault}");
+            say(&format!("faas-runtime: {fault}"));
             ExitCode::FAILURE
         }
     }

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use crate::cli::{Common, Run};
 use crate::fault;
 use crate::host_args::Claim;
-use crate::log::{Log, Record, Severity};
+use crate::log::{Log, Record, Severity, say};
 use driver::Driver;
 
 /// After SIGTERM, this long is waited for functions to go by themselves. Whoever sent it waits 5 s.
@@ -154,6 +154,6 @@ async fn finish(driver: &Driver, exit: &Exit, terminated: Option<&Mutex<Signal>>
 }
 
 pub(crate) fn give_up(message: &str) -> ExitCode {
-    eprintln!("faas-runtime: {message}");
+    say(&format!("faas-runtime: {message}"));
     ExitCode::from(Code::Internal.exit())
 }

@@ -47,7 +47,7 @@ use http::Messages;
 use metrics::Metrics;
 use token::{Token, TokenError};
 
-use crate::log::{Form, Log, Record, Severity};
+use crate::log::{Form, Log, Record, Severity, say};
 
 /// Connections of administrators at once.
 const ADMINS: usize = 32;
@@ -110,7 +110,7 @@ pub fn run(args: ServeArgs) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            eprintln!("faas-runtime: {fault}");
+            say(&format!("faas-runtime: {fault}"));
             ExitCode::FAILURE
         }
     }

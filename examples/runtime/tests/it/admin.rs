@@ -224,3 +224,22 @@ fn metrics_and_health_need_no_token() {
         );
     }
 }
+
+#[test]
+fn who_reads_no_further_than_the_first_line_of_ps_has_seen_enough() {
+    let server = Server::start(&[], |root| drop(shell(root, "f", "cat")));
+    for options in [&[][..], &["--json"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_faas-runtime"))
+            .args(["ps", "--admin", &server.admin.to_string()])
+            .arg("--admin-token-file")
+            .arg(server.token_file())
+            .args(options)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+}

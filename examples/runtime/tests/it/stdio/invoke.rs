@@ -97,3 +97,12 @@ fn what_is_no_event_or_no_manifest_is_explained() {
             .contains("none.yaml")
     );
 }
+
+#[test]
+fn the_exit_status_is_the_same_if_nobody_reads_why() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = runtime();
+    command.args(["invoke", "nothing.yaml"]).stderr(writer);
+    assert_eq!(command.status().unwrap().code(), Some(78));
+}
