@@ -59,6 +59,8 @@ impl World {
             "{ending:?}: nothing more happens, and the calls {left:?} are open"
         );
         match ending {
+            // It finds its stdout closed, whatever it has read.
+            Ending::Cancel if self.may_be_stuck(ending) && self.host.is_none() => {}
             Ending::Serve | Ending::Cancel if self.process.is_alive() => {
                 ensure!(
                     self.is_empty(),
@@ -140,8 +142,13 @@ impl World {
             Ending::HangFunction,
             Ending::FallSilent,
         ];
-        // A function that is given more than it runs may not get to a cancel that stands behind what waits for its turn.
-        let stuck = ending == Ending::Cancel && self.setup.handlers < self.setup.concurrency;
-        ((stuck || late.contains(&ending)) && self.timer().is_some()).then_some(Step::Tick)
+        let late = self.may_be_stuck(ending) || late.contains(&ending);
+        (late && self.timer().is_some()).then_some(Step::Tick)
+    }
+
+    /// Whether the function may not get to what stands behind calls that wait for their turn, since it is given more than
+    /// it runs: a cancel, or the end of its input.
+    fn may_be_stuck(&self, ending: Ending) -> bool {
+        ending == Ending::Cancel && self.setup.handlers < self.setup.concurrency
     }
 }

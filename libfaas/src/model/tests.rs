@@ -139,6 +139,31 @@ fn two_calls_of_which_one_waits_with_too_much() {
     holds_from("two calls, one of them refused", &setup, &begun, 4);
 }
 
+/// What waits for its turn is more than fits, and behind it the input ends.
+#[test]
+fn a_function_that_its_host_has_left_reads_no_further() {
+    let setup = Setup {
+        encoding: Encoding::Json,
+        concurrency: 2,
+        calls: 2,
+        items: 3,
+        deaths: true,
+        capacity: 1000,
+        hold: 300,
+        ..small()
+    };
+    let mut begun = TWO_BEGUN.to_vec();
+    begun.extend([
+        Step::Send(1, Item::End),
+        Step::ToFunction(Amount::One),
+        Step::Send(2, Item::Event),
+        Step::ToFunction(Amount::One),
+        Step::Send(2, Item::Event),
+        Step::HostDies,
+    ]);
+    holds_from("a function without a host", &setup, &begun, 5);
+}
+
 #[test]
 fn two_calls_in_turn() {
     let setup = Setup {
