@@ -223,6 +223,8 @@ fn reply(source: &str, payload: &str, stdin: &str, more: &[&str]) -> Output {
 
 const TWO: &str = "aws/sqs/two/input.json";
 const BOTH: &str = r#"{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661975830a7d"},{"itemIdentifier":"2e1424d4-f796-459a-8184-9c92662be6da"}]}"#;
+const FIRST: &str =
+    r#"{"batchItemFailures":[{"itemIdentifier":"059f36b4-87a3-44ab-83d2-661975830a7d"}]}"#;
 const SECOND: &str =
     r#"{"batchItemFailures":[{"itemIdentifier":"2e1424d4-f796-459a-8184-9c92662be6da"}]}"#;
 const NONE: &str = r#"{"batchItemFailures":[]}"#;
@@ -231,6 +233,11 @@ const NONE: &str = r#"{"batchItemFailures":[]}"#;
 fn calls_of_a_stream_answer_the_records_of_a_batch() {
     let hello = r#"{"hello":{"fsi":"1.0"}}"#;
     let ok = |call: u32| format!(r#"{{"call":{call},"end":{{}}}}"#);
+    let first = |call: u32| {
+        let event = r#"{"specversion":"1.0","id":"1","source":"/f","type":"t","datacontenttype":"text/plain","data":"a"}"#;
+        format!(r#"{{"call":{call},"event":{event},"more":true}}"#)
+    };
+    let rest = |call: u32| format!(r#"{{"call":{call},"chunk":"Yg==","end":{{}}}}"#);
     for (calls, failures) in [
         (format!("{}\n{}", ok(2), ok(1)), NONE),
         (ok(1), SECOND),
@@ -241,6 +248,17 @@ fn calls_of_a_stream_answer_the_records_of_a_batch() {
         (format!("{}\n{}\n{}", ok(1), ok(2), ok(2)), SECOND),
         (format!("{}\n{}\n{}", ok(1), ok(2), ok(3)), BOTH),
         (String::new(), BOTH),
+        // Data in pieces that don't fit together: nobody knows what was meant.
+        (
+            format!("{}\n{}\n{}\n{}", first(1), first(1), rest(1), ok(2)),
+            FIRST,
+        ),
+        (format!("{}\n{}", rest(1), ok(2)), FIRST),
+        (
+            format!("{}\n{}", r#"{"call":1,"event":{"id":"1"},"end":{}}"#, ok(2)),
+            FIRST,
+        ),
+        (format!("{}\n{}\n{}", first(1), rest(1), ok(2)), NONE),
     ] {
         let output = reply("aws.sqs", TWO, &format!("{hello}\n{calls}\n"), &[]);
         assert_eq!(

@@ -83,6 +83,8 @@ struct Call {
     ended: bool,
     /// An event whose data goes on.
     unfinished: Option<(Event, Vec<u8>)>,
+    /// An invalid event came, or pieces that belong to none.
+    broken: bool,
 }
 
 /// Call N answers the Nth event.
@@ -94,7 +96,9 @@ fn calls(stdin: &[u8], events: usize) -> Result<Vec<Answer>, String> {
     while let Some(received) = decoder.next().map_err(|fault| fault.to_string())? {
         let message = received.message;
         if message.call > 0 {
-            take(calls.entry(message.call).or_default(), message)?;
+            let call = calls.entry(message.call).or_default();
+            call.broken |= received.invalid_event.is_some();
+            take(call, message)?;
         }
     }
     // A call too many shows that the numbers are not ours: then none of them is definite.
@@ -105,6 +109,9 @@ fn calls(stdin: &[u8], events: usize) -> Result<Vec<Answer>, String> {
 }
 
 fn take(call: &mut Call, message: Message) -> Result<(), String> {
+    let goes_on = message.event.is_some() || call.unfinished.is_some();
+    call.broken |= (message.event.is_some() && call.unfinished.is_some())
+        || (message.chunk.is_some() && !goes_on);
     if let Some(event) = message.event {
         match message.more {
             true => call.unfinished = Some((event, Vec::new())),
@@ -122,7 +129,8 @@ fn take(call: &mut Call, message: Message) -> Result<(), String> {
     }
     if let Some(end) = message.end {
         // A second end makes the first one doubtful.
-        let definite = !std::mem::replace(&mut call.ended, true) && call.unfinished.is_none();
+        let first = !std::mem::replace(&mut call.ended, true);
+        let definite = first && call.unfinished.is_none() && !call.broken;
         call.answer.status = Some(end).filter(|_| definite);
     }
     Ok(())
