@@ -2,8 +2,8 @@
 //! `faas-conformance runtime` that name it: one trial for each fault.
 //!
 //! Each of those cases has to fail, and a few others, a different few for each fault, must not.
-//! `FAULTS=all` asks all others, and the runtime without a fault; `FAULT=name` runs one fault against
-//! all cases, `FAULT=name FAULTS=named` against those that name it. `FAULTS_SCALE=2` gives slow
+//! `RUNTIME_FAULTS=all` asks all others, and the runtime without a fault; `FAULT=name` runs one fault against
+//! all cases, `FAULT=name RUNTIME_FAULTS=named` against those that name it. `FAULTS_SCALE=2` gives slow
 //! machines more time.
 //!
 //! Faults of isolation need the rights that isolation needs; without them they are ignored, by name.
@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let suite = suite()?;
     let bench: &'static Bench = Box::leak(Box::new(Bench { suite, cases }));
     let only = std::env::var("FAULT").ok();
-    let asked = std::env::var("FAULTS").unwrap_or_default();
+    let asked = std::env::var("RUNTIME_FAULTS").unwrap_or_default();
     let mut trials = vec![Trial::test(
         "the list and the runtime have the same faults",
         same_names,
