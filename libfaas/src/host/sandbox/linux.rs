@@ -28,6 +28,8 @@ mod init;
 mod launcher;
 mod namespace;
 mod network;
+#[cfg(test)]
+mod older;
 mod outbound;
 mod probe;
 mod process;

@@ -134,6 +134,7 @@ fn try_namespaces() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::older::{self, allow, fail, load, unless};
     use super::*;
 
     /// As before 5.12.
@@ -144,41 +145,13 @@ mod tests {
             eprintln!("skipped: {missing}");
             return;
         }
-        let instruction = |code: u32, jf: u8, k: u32| libc::sock_filter {
-            code: code as u16,
-            jt: 0,
-            jf,
-            k,
-        };
-        let mut older = [
-            instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
-            instruction(
-                libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-                1,
-                libc::SYS_mount_setattr as u32,
-            ),
-            instruction(
-                libc::BPF_RET | libc::BPF_K,
-                0,
-                libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
-            ),
-            instruction(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+        let older_than_5_12 = vec![
+            load(0),
+            unless(libc::SYS_mount_setattr as u32, 1),
+            fail(libc::ENOSYS),
+            allow(),
         ];
-        let probed = std::thread::spawn(move || {
-            let program = libc::sock_fprog {
-                len: older.len() as u16,
-                filter: older.as_mut_ptr(),
-            };
-            // SAFETY: the program is as long as it says; both concern this thread alone.
-            let done = unsafe {
-                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-                let mode = libc::SECCOMP_SET_MODE_FILTER;
-                libc::syscall(libc::SYS_seccomp, mode, 0, &raw const program)
-            };
-            assert_eq!(done, 0);
-            multi_tenant()
-        });
-        let missing = probed.join().unwrap().unwrap_err();
+        let missing = older::under(older_than_5_12, multi_tenant).unwrap_err();
         assert_eq!(missing.level, Level::MultiTenant);
         assert!(missing.remedy.contains("5.12"), "{missing}");
     }

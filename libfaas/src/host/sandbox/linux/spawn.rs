@@ -138,6 +138,7 @@ mod tests {
     use std::ffi::CStr;
     use std::sync::Arc;
 
+    use super::super::older::{self, allow, fail, load, unless};
     use super::*;
 
     fn plan(program: &CStr, argv: &[&CStr]) -> Plan {
@@ -235,46 +236,16 @@ mod tests {
     /// Linux can set descriptors to be closed on exec, all at once, since 5.11.
     #[test]
     fn an_older_kernel_closes_descriptors_too() {
-        let load = |at: u32| libc::sock_filter {
-            code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16,
-            jt: 0,
-            jf: 0,
-            k: at,
-        };
-        let unless = |k: u32, jf: u8| libc::sock_filter {
-            code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
-            jt: 0,
-            jf,
-            k,
-        };
-        let answer = |k: u32| libc::sock_filter {
-            code: (libc::BPF_RET | libc::BPF_K) as u16,
-            jt: 0,
-            jf: 0,
-            k,
-        };
-        // seccomp_data: the number, then at 16 the arguments of 8 bytes, of which the third has
-        // the flags.
-        let mut older = [
+        // The third argument has the flags.
+        let older_than_5_11 = vec![
             load(0),
             unless(libc::SYS_close_range as u32, 3),
             load(16 + 2 * 8),
             unless(libc::CLOSE_RANGE_CLOEXEC, 1),
-            answer(libc::SECCOMP_RET_ERRNO | libc::EINVAL as u32),
-            answer(libc::SECCOMP_RET_ALLOW),
+            fail(libc::EINVAL),
+            allow(),
         ];
-        let seen = std::thread::spawn(move || {
-            let program = libc::sock_fprog {
-                len: older.len() as u16,
-                filter: older.as_mut_ptr(),
-            };
-            // SAFETY: the program is as long as it says; both concern this thread alone.
-            let done = unsafe {
-                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-                let mode = libc::SECCOMP_SET_MODE_FILTER;
-                libc::syscall(libc::SYS_seccomp, mode, 0, &raw const program)
-            };
-            assert_eq!(done, 0);
+        let seen = older::under(older_than_5_11, || {
             let extra = std::fs::File::open("/dev/null").unwrap();
             // SAFETY: a descriptor of ours, which the child is not to have.
             unsafe { libc::fcntl(extra.as_raw_fd(), libc::F_SETFD, 0) };
@@ -287,7 +258,7 @@ mod tests {
             let (pid, _pidfd) = spawn(&plan).unwrap();
             status(pid)
         });
-        assert_eq!(seen.join().unwrap(), 0);
+        assert_eq!(seen, 0);
     }
 
     #[test]
