@@ -298,14 +298,7 @@ impl Function {
             .collect();
         let environment = Environment::from_vars(vars.iter().map(|(name, value)| (name, value)))
             .map_err(|error| Exit::Failed(error.status()))?;
-        let settings = stream::Settings {
-            encoding: environment.encoding,
-            concurrency: environment.concurrency,
-            max_message_bytes: environment.max_message_bytes,
-            max_event_bytes: environment.max_message_bytes,
-            chunks: environment.has_feature("chunks"),
-            producer: producer(),
-        };
+        let settings = settings(&environment);
         Turns::new(&environment, settings, streams, Arc::new(handler))
     }
 
@@ -346,15 +339,13 @@ impl Function {
             catch_unwind(AssertUnwindSafe(init)).unwrap_or_else(panicked)
         };
         if environment.mode == Mode::Stream {
+            let settings = settings(&environment);
+            let most = self.concurrency.unwrap_or(usize::MAX).max(1);
             let settings = stream::Settings {
-                encoding: environment.encoding,
-                concurrency: environment
-                    .concurrency
-                    .min(self.concurrency.unwrap_or(usize::MAX).max(1)),
-                max_message_bytes: environment.max_message_bytes,
+                concurrency: settings.concurrency.min(most),
                 max_event_bytes,
-                chunks: environment.has_feature("chunks"),
-                producer: self.producer.unwrap_or_else(producer),
+                producer: self.producer.unwrap_or(settings.producer),
+                ..settings
             };
             return stream::serve(&environment, settings, streams, wake, init, handler);
         }
@@ -377,8 +368,16 @@ impl Function {
     }
 }
 
-fn producer() -> String {
-    concat!("libfaas/", env!("CARGO_PKG_VERSION")).to_owned()
+/// What the environment asks for, where the function has nothing to say.
+fn settings(environment: &Environment) -> stream::Settings {
+    stream::Settings {
+        encoding: environment.encoding,
+        concurrency: environment.concurrency,
+        max_message_bytes: environment.max_message_bytes,
+        max_event_bytes: environment.max_message_bytes,
+        chunks: environment.has_feature("chunks"),
+        producer: concat!("libfaas/", env!("CARGO_PKG_VERSION")).to_owned(),
+    }
 }
 
 fn describe(manifest: Option<OwnManifest>, streams: &Streams) -> Exit {
