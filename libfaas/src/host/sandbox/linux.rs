@@ -26,6 +26,7 @@ mod cgroup;
 mod filter;
 mod init;
 mod launcher;
+mod memory;
 mod namespace;
 mod network;
 #[cfg(test)]
@@ -466,7 +467,7 @@ impl Watched for Shared {
     fn look(&self, table: &sweep::Table) {
         let Some(limit) = self.memory else { return };
         let found = table.find(&mut lock(&self.known), &self.tmpdir);
-        if table.resident(&found) > limit {
+        if table.resident(&found) > limit && memory::taken(table, &found) > limit {
             self.alarm();
         }
     }

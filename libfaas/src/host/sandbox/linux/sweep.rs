@@ -125,7 +125,7 @@ impl Table {
         known.seen.keys().filter(alive).copied().collect()
     }
 
-    /// Bytes in memory of these processes.
+    /// Bytes in memory of these processes; what they share counts for each of them.
     pub(super) fn resident(&self, pids: &[i32]) -> u64 {
         let pages: u64 = pids
             .iter()
@@ -135,7 +135,11 @@ impl Table {
         pages * rustix::param::page_size() as u64
     }
 
-    fn children_of(&self, parent: Pid) -> Vec<i32> {
+    pub(super) fn parent_of(&self, pid: i32) -> Option<i32> {
+        self.0.get(&pid).map(|entry| entry.parent)
+    }
+
+    pub(super) fn children_of(&self, parent: Pid) -> Vec<i32> {
         let parent = parent.as_raw_nonzero().get();
         let children = self.0.iter().filter(|(_, entry)| entry.parent == parent);
         children.map(|(&pid, _)| pid).collect()

@@ -118,6 +118,14 @@ fn memory_of_a_grandchild_counts() {
 }
 
 #[test]
+fn memory_that_processes_share_counts_once() {
+    let run = Run::at(Level::Hygiene).with("limits: { memory: 64Mi }");
+    // Longer than a host without control groups takes to look several times.
+    let came = run.python("import os, time\nb = bytearray(b'x') * (30 << 20)\nfor _ in range(2): os.fork()\ntime.sleep(0.3)");
+    assert!(came.status.success() && !came.memory_exceeded, "{came:?}");
+}
+
+#[test]
 fn processes_and_threads_are_bounded_per_instance() {
     let program = r#"
 import os, time
