@@ -68,9 +68,8 @@ impl Events {
                 ("data", _) => event.datacontenttype("application/json").json(value),
                 ("size", Some(size)) => {
                     let mut random = fastrand::Rng::with_seed(self.seed ^ size);
-                    let data: Vec<u8> = std::iter::repeat_with(|| random.u8(..))
-                        .take(size as usize)
-                        .collect();
+                    let mut data = vec![0; size as usize];
+                    random.fill(&mut data);
                     event.datacontenttype("application/octet-stream").data(data)
                 }
                 ("characters", Some(n)) => event
