@@ -53,7 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = Arguments::from_args();
     // A trial waits for times to pass more than it works.
     let cores = std::thread::available_parallelism()?.get();
-    arguments.test_threads.get_or_insert(2 * cores);
+    // A trial waits for times to pass more than it works.
+    arguments.test_threads.get_or_insert(4 * cores);
     let mut cases = Case::embedded()?;
     cases.retain(|case| case.subject == Kind::Runtime);
     let suite = suite()?;
