@@ -1,5 +1,7 @@
 //! The processes of the functions, seen from outside.
 
+use std::collections::BTreeMap;
+
 /// The variable by which the functions of this run are known.
 pub(crate) const MARK: &str = "SOAK";
 
@@ -43,6 +45,25 @@ impl Census {
 
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+    }
+
+    /// How many descriptors there are of each kind: network namespaces, folders and so on.
+    pub(crate) fn kinds(&self) -> BTreeMap<String, usize> {
+        let mut kinds = BTreeMap::new();
+        let open = std::fs::read_dir("/proc/self/fd");
+        for entry in open.into_iter().flatten().flatten() {
+            let Ok(target) = std::fs::read_link(entry.path()) else {
+                continue;
+            };
+            let kind = match target.to_str().and_then(|text| text.split_once(':')) {
+                Some(("anon_inode", kind)) => kind.trim_matches(['[', ']']),
+                Some((kind, _)) => kind,
+                None if target.is_dir() => "folder",
+                None => "file",
+            };
+            *kinds.entry(kind.to_owned()).or_default() += 1;
+        }
+        kinds
     }
 
     /// Bytes of memory of this process.

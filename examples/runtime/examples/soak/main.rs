@@ -248,8 +248,11 @@ async fn mixed(
         tally.violation(grown);
     }
     println!("{tally}{samples}");
+    let kinds = census.kinds().into_iter();
+    let kinds: Vec<_> = kinds.map(|(kind, n)| format!("{n} {kind}")).collect();
     println!(
-        "descriptors: {before} before, {after} after; {} MiB resident",
+        "descriptors: {before} before, {after} after: {}; {} MiB resident",
+        kinds.join(", "),
         census.resident() >> 20
     );
     if !tally.is_clean() {
