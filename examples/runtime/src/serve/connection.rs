@@ -299,7 +299,7 @@ mod tests {
     fn rest(mut stream: TcpStream) -> String {
         let mut text = String::new();
         stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
+            .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
         stream.read_to_string(&mut text).unwrap();
         text
@@ -336,7 +336,7 @@ mod tests {
             answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
             "{answer}"
         );
-        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(start.elapsed() < Duration::from_secs(20));
         stop.send(true).unwrap();
         thread.join().unwrap();
     }
@@ -364,7 +364,7 @@ mod tests {
         let start = Instant::now();
         assert_eq!(rest(fresh), "");
         assert!(rest(used).ends_with("done"));
-        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(start.elapsed() < Duration::from_secs(20));
         stop.send(true).unwrap();
         thread.join().unwrap();
     }

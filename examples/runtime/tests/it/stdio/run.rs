@@ -189,7 +189,7 @@ fn sigterm_ends_everything_within_the_grace() {
     assert_eq!(driver.answer(1).1["code"], "UNAVAILABLE");
     assert!(driver.child.wait().is_ok());
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begun.elapsed() < Duration::from_secs(20),
         "{:?}",
         begun.elapsed()
     );
@@ -212,7 +212,7 @@ fn who_stops_reading_gets_the_same_end() {
     drop(driver);
     assert!(!child.wait().unwrap().success());
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begun.elapsed() < Duration::from_secs(20),
         "{:?}",
         begun.elapsed()
     );
