@@ -2,7 +2,7 @@
 //! workspace, which is built when it is first needed.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -63,7 +63,28 @@ fn built() -> Result<PathBuf, String> {
         let first = said.lines().find(|line| line.starts_with("error"));
         return Err(format!("cargo build: {}", first.unwrap_or(said.trim())));
     }
+    if !framework(&target).exists() {
+        install(&target);
+    }
     Ok(program)
+}
+
+/// Where functions-framework-python is once it is installed.
+fn framework(target: &Path) -> PathBuf {
+    target.join("python/bin/functions-framework")
+}
+
+/// Installs it. Where that fails its rows say what to run, which says why.
+fn install(target: &Path) {
+    eprintln!(
+        "installing functions-framework-python in {}",
+        target.display()
+    );
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/setup.sh");
+    let _ = Command::new(script)
+        .env("CARGO_TARGET_DIR", target.parent().unwrap_or(target))
+        .stdout(Stdio::null())
+        .status();
 }
 
 /// Beside what cargo has built for this program: `target/release/deps/host-…`.
@@ -130,7 +151,7 @@ fn start(
         .args([peer, "--cores", &cores.to_string()])
         .args(arguments);
     if peer == "functions-framework" {
-        let program = target()?.join("python/bin/functions-framework");
+        let program = framework(&target()?);
         if !program.exists() {
             return Err("run libfaas/benches/peers/setup.sh".to_owned());
         }
