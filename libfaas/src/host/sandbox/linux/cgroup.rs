@@ -97,13 +97,16 @@ struct Made {
     killed: Mutex<HashMap<Pid, OwnedFd>>,
 }
 
-/// Those that wait for their next instance.
+/// Those that wait for their next instance, by age.
 static FREE: Mutex<Vec<(Limits, Made)>> = Mutex::new(Vec::new());
 
-/// How many may wait. Each holds descriptors, and how many would wait otherwise is a matter of how
-/// fast those before are cleaned up: that must not look like a leak. Tests of this module look for
-/// their own among those of all others.
+/// How many of the same limits may wait. Each holds descriptors, and how many would wait otherwise is
+/// a matter of how fast those before are cleaned up: that must not look like a leak. Tests of this
+/// module look for their own among those of all others.
 const KEPT: usize = if cfg!(test) { 128 } else { 2 };
+
+/// How many may wait, of all limits together.
+const KEPT_IN_ALL: usize = 8 * KEPT;
 
 #[derive(Debug)]
 struct Dir {
@@ -175,7 +178,7 @@ impl Hierarchies {
     pub(super) fn group(&self, limits: &Limits) -> io::Result<Option<Group>> {
         let mut free = lock_free();
         if let Some(at) = free.iter().position(|(of, _)| of == limits) {
-            let (_, made) = free.swap_remove(at);
+            let (_, made) = free.remove(at);
             return Ok(Some(Group {
                 limits: *limits,
                 made: Some(made),
@@ -468,12 +471,21 @@ impl Drop for Group {
             && !raised(&made)
             && !made.is_burdened(&self.limits);
         if usable && made.reopen(&self.limits).is_ok() {
-            let mut free = lock_free();
-            if free.len() < KEPT {
-                free.push((self.limits, made));
-            }
+            let surplus = put(&mut lock_free(), self.limits, made);
+            drop(surplus);
         }
     }
+}
+
+/// Gives back the oldest of those of which there are too many.
+fn put<T>(free: &mut Vec<(Limits, T)>, limits: Limits, made: T) -> Option<T> {
+    free.push((limits, made));
+    let same = |(of, _): &&(Limits, T)| *of == limits;
+    let too_many = match free.iter().filter(same).count() > KEPT {
+        true => free.iter().position(|(of, _)| *of == limits),
+        false => (free.len() > KEPT_IN_ALL).then_some(0),
+    };
+    too_many.map(|at| free.remove(at).1)
 }
 
 impl Made {
@@ -813,6 +825,28 @@ mod tests {
     use super::super::super::tmpdir::TempDir;
     use super::super::spawn::{Plan, Strings, spawn};
     use super::*;
+
+    #[test]
+    fn some_wait_for_each_limits_and_the_oldest_goes() {
+        let limits = |pids| Limits {
+            pids: Some(pids),
+            ..Limits::default()
+        };
+        let mut free = Vec::new();
+        for n in 0..KEPT {
+            assert_eq!(put(&mut free, limits(1), n), None);
+        }
+        // Others have their own places.
+        assert_eq!(put(&mut free, limits(2), 1000), None);
+        assert_eq!(put(&mut free, limits(1), KEPT), Some(0));
+        let mut pids = 3;
+        while free.len() < KEPT_IN_ALL {
+            assert_eq!(put(&mut free, limits(pids), 2000), None);
+            pids += 1;
+        }
+        assert_eq!(put(&mut free, limits(pids), 3000), Some(1));
+        assert_eq!(free.len(), KEPT_IN_ALL);
+    }
 
     const CGROUP1: &str = "36 25 0:31 / {}/memory rw - cgroup cgroup rw,memory\n37 25 0:32 /docker/a {}/pids rw - cgroup cgroup rw,pids\n";
 
