@@ -245,6 +245,8 @@ fn input(
         }
         work.open(state, n, context);
     }
+    // Its data goes on in a later message.
+    let begins = event.is_some() || invalid.is_some();
     if let Some(violation) = invalid {
         invalid_event(work, state, n, &violation)?;
     }
@@ -254,7 +256,8 @@ fn input(
     if let Some(chunk) = chunk
         && let Some(call) = state.receiving(n)
     {
-        let Some(unfinished) = &mut call.unfinished else {
+        let unfinished = call.unfinished.as_mut();
+        let Some(unfinished) = unfinished.filter(|_| !begins) else {
             return Err((
                 "chunk-without-event",
                 "a chunk for a call without an unfinished event".to_owned(),

@@ -330,6 +330,9 @@ class Stream {
     if ('event' in m === Boolean(call.unfinished)) {
       throw new Malformed(`call ${call.number}: expected ${call.unfinished ? 'a chunk' : 'an event'}, got ${Object.keys(m)}`)
     }
+    if ('event' in m && 'chunk' in m) {
+      throw new Malformed(`call ${call.number}: expected a chunk in a later message, got one beside its event`)
+    }
     if (m.event instanceof Invalid) throw m.event
     call.unfinished ??= { event: m.event, chunks: [], size }
     if (m.chunk) {

@@ -233,6 +233,8 @@ class Stream:
         if ("event" in m) == bool(call.unfinished) and m.keys() & {"event", "chunk"}:
             expected = "a chunk" if call.unfinished else "an event"
             raise Malformed(f"call {call.number}: expected {expected}, got {', '.join(m)}")
+        if m.keys() >= {"event", "chunk"}:
+            raise Malformed(f"call {call.number}: expected a chunk in a later message, got one beside its event")
         if "event" in m:
             if isinstance(m["event"], Invalid):
                 raise m["event"]

@@ -613,6 +613,7 @@ def messages_invalid():
     yield malformed("call before hello", "work does not precede it", end + hello, h, before=0, stateful=True)
     yield malformed("second hello", "once", hello + hello, "hello-once", before=1, stateful=True)
     yield malformed("chunk without event", "nothing is unfinished", hello + of_call(1, chunk(b"x")), "chunk-without-event", before=1, stateful=True)
+    yield malformed("chunk beside its event", "data goes on in a later message", hello + of_call(1, holds_event, chunk(b"x"), goes_on), "chunk-without-event", before=1, stateful=True)
     yield malformed("end OK while an event is unfinished", "the data is not whole", hello + of_call(1, holds_event, goes_on) + end, "chunk-end-unfinished", before=2, stateful=True)
     yield malformed("event after end", "the input had ended", hello + end + of_call(1, holds_event), "stream-input-ended", before=2, stateful=True)
     t = "encoding-truncated"

@@ -351,6 +351,8 @@ def messages_invalid():
     yield malformed("chunk without event", "nothing is unfinished", lines(HELLO, call(1, '"chunk":"AA=="')), "chunk-without-event", before=1, stateful=True)
     yield malformed("chunk after a complete event", "an event without more is complete", lines(HELLO, call(1, f'"event":{EVENT}'), call(1, '"chunk":"AA=="')), "chunk-without-event", before=2, stateful=True)
     unfinished = call(1, '"event":' + more('"data_base64":""') + ',"more":true')
+    beside = call(1, '"event":' + more('"data_base64":""') + ',"chunk":"AA==","more":true')
+    yield malformed("chunk beside its event", "data goes on in a later message", lines(HELLO, beside), "chunk-without-event", before=1, stateful=True)
     yield malformed("event while one is unfinished", "more was promised a chunk", lines(HELLO, unfinished, call(1, f'"event":{EVENT}')), "chunk-event-unfinished", before=2, stateful=True)
     yield malformed("end OK while an event is unfinished", "the data is not whole", lines(HELLO, unfinished, end), "chunk-end-unfinished", before=2, stateful=True)
     yield malformed("event after end", "the input had ended", lines(HELLO, end, call(1, f'"event":{EVENT}')), "stream-input-ended", before=2, stateful=True)

@@ -352,6 +352,7 @@ def messages_invalid():
     yield malformed("hello on a call", "it is a second hello, and not on call 0", delimited(HELLO, num(1, 1) + HELLO), "hello-once", before=1, stateful=True)
     yield malformed("chunk without event", "nothing is unfinished", delimited(HELLO, num(1, 1) + ld(4, b"x")), "chunk-without-event", before=1, stateful=True)
     yield malformed("chunk after a complete event", "an event without more is complete", delimited(HELLO, num(1, 1) + ld(3, EVENT), num(1, 1) + ld(4, b"x")), "chunk-without-event", before=2, stateful=True)
+    yield malformed("chunk beside its event", "data goes on in a later message", delimited(HELLO, num(1, 1) + ld(3, EVENT + ld(6, b"")) + ld(4, b"x") + num(5, 1)), "chunk-without-event", before=1, stateful=True)
     yield malformed("event while one is unfinished", "more was promised a chunk", delimited(HELLO, num(1, 1) + ld(3, EVENT + ld(6, b"")) + num(5, 1), num(1, 1) + ld(3, EVENT)), "chunk-event-unfinished", before=2, stateful=True)
     yield malformed("end OK while an event is unfinished", "the data is not whole", delimited(HELLO, num(1, 1) + ld(3, EVENT + ld(6, b"")) + num(5, 1), end), "chunk-end-unfinished", before=2, stateful=True)
     yield malformed("event after end", "the input had ended", delimited(HELLO, end, num(1, 1) + ld(3, EVENT)), "stream-input-ended", before=2, stateful=True)
