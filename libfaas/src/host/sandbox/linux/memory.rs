@@ -56,6 +56,11 @@ mod tests {
 
     #[test]
     fn what_starts_a_program_on_the_hosts_memory_takes_none() {
+        let me = getpid().as_raw_nonzero().get();
+        if !have_one_memory(me, me) {
+            eprintln!("skipped: the kernel does not say who has whose memory");
+            return;
+        }
         // It is held on its way, where it joins a group.
         let (mut reader, mut writer) = pipe().unwrap();
         let size = rustix::pipe::fcntl_getpipe_size(&writer).unwrap();
@@ -71,7 +76,6 @@ mod tests {
             };
             spawn(&plan).unwrap()
         });
-        let me = getpid().as_raw_nonzero().get();
         let borrows = |&pid: &i32| have_one_memory(pid, me);
         loop {
             let table = Table::read().unwrap();
