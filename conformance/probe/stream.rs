@@ -225,28 +225,20 @@ fn input(
             });
         }
     }
+    let begins = event.is_some() || invalid.is_some();
     if let Some(call) = state.calls.get_mut(&n) {
         if fault!("context-later-wins") && context.is_some() {
             call.context = context;
         }
     } else {
-        if event.is_none() && invalid.is_none() && chunk.is_some() {
-            return Err((
-                "chunk-without-event",
-                "a chunk for a call without an unfinished event".to_owned(),
-            ));
+        if !begins && chunk.is_some() {
+            return Err(chunk_without_event());
         }
-        if fault!("end-alone-ignored")
-            && event.is_none()
-            && invalid.is_none()
-            && end.as_ref().is_some_and(Status::is_ok)
-        {
+        if fault!("end-alone-ignored") && !begins && end.as_ref().is_some_and(Status::is_ok) {
             return Ok(());
         }
         work.open(state, n, context);
     }
-    // Its data goes on in a later message.
-    let begins = event.is_some() || invalid.is_some();
     if let Some(violation) = invalid {
         invalid_event(work, state, n, &violation)?;
     }
@@ -256,12 +248,10 @@ fn input(
     if let Some(chunk) = chunk
         && let Some(call) = state.receiving(n)
     {
+        // An event's data goes on in a later message.
         let unfinished = call.unfinished.as_mut();
         let Some(unfinished) = unfinished.filter(|_| !begins) else {
-            return Err((
-                "chunk-without-event",
-                "a chunk for a call without an unfinished event".to_owned(),
-            ));
+            return Err(chunk_without_event());
         };
         unfinished.push(chunk);
         if !more {
@@ -274,6 +264,11 @@ fn input(
     }
     work.changed.notify_all();
     Ok(())
+}
+
+fn chunk_without_event() -> (&'static str, String) {
+    let why = "a chunk for a call without an unfinished event";
+    ("chunk-without-event", why.to_owned())
 }
 
 fn take_event(

@@ -326,13 +326,9 @@ class Stream {
 
   // Hands an event to the worker as soon as it is complete.
   assemble(call, m, size) {
-    if (!('event' in m || 'chunk' in m)) return
-    if ('event' in m === Boolean(call.unfinished)) {
-      throw new Malformed(`call ${call.number}: expected ${call.unfinished ? 'a chunk' : 'an event'}, got ${Object.keys(m)}`)
-    }
-    if ('event' in m && 'chunk' in m) {
-      throw new Malformed(`call ${call.number}: expected a chunk in a later message, got one beside its event`)
-    }
+    const [expected, other] = call.unfinished ? ['chunk', 'event'] : ['event', 'chunk']
+    if (other in m) throw new Malformed(`call ${call.number}: expected ${expected} and no ${other}, got ${Object.keys(m)}`)
+    if (!(expected in m)) return
     if (m.event instanceof Invalid) throw m.event
     call.unfinished ??= { event: m.event, chunks: [], size }
     if (m.chunk) {

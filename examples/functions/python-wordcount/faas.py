@@ -230,11 +230,9 @@ class Stream:
 
     def assemble(self, call, m, size):
         """Hands an event to the worker as soon as it is complete."""
-        if ("event" in m) == bool(call.unfinished) and m.keys() & {"event", "chunk"}:
-            expected = "a chunk" if call.unfinished else "an event"
-            raise Malformed(f"call {call.number}: expected {expected}, got {', '.join(m)}")
-        if m.keys() >= {"event", "chunk"}:
-            raise Malformed(f"call {call.number}: expected a chunk in a later message, got one beside its event")
+        expected, other = ("chunk", "event") if call.unfinished else ("event", "chunk")
+        if other in m:
+            raise Malformed(f"call {call.number}: expected {expected} and no {other}, got {', '.join(m)}")
         if "event" in m:
             if isinstance(m["event"], Invalid):
                 raise m["event"]
