@@ -56,10 +56,11 @@ impl Census {
                 continue;
             };
             let kind = match target.to_str().and_then(|text| text.split_once(':')) {
+                _ if target.is_dir() => "folder",
+                _ if target.is_absolute() => "file",
                 Some(("anon_inode", kind)) => kind.trim_matches(['[', ']']),
                 Some((kind, _)) => kind,
-                None if target.is_dir() => "folder",
-                None => "file",
+                None => "other",
             };
             *kinds.entry(kind.to_owned()).or_default() += 1;
         }

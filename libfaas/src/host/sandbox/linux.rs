@@ -467,7 +467,7 @@ impl Watched for Shared {
     fn look(&self, table: &sweep::Table) {
         let Some(limit) = self.memory else { return };
         let found = table.find(&mut lock(&self.known), &self.tmpdir);
-        if table.resident(&found) > limit && memory::taken(table, &found) > limit {
+        if table.resident(&found) > limit && memory::taken(&found) > limit {
             self.alarm();
         }
     }

@@ -472,6 +472,7 @@ impl Drop for Group {
             && !made.is_burdened(&self.limits);
         if usable && made.reopen(&self.limits).is_ok() {
             let surplus = put(&mut lock_free(), self.limits, made);
+            // To remove it takes longer than others should wait for the list.
             drop(surplus);
         }
     }

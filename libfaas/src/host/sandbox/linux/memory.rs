@@ -3,22 +3,22 @@
 use std::ffi::c_long;
 use std::fs;
 
-use super::sweep::Table;
+use super::sweep::Entry;
 
 /// Bytes of memory that these processes have between them, now; what they share counts once.
 ///
-/// It looks at every page, so it is for whoever exceeds a limit by [`Table::resident`].
-pub(super) fn taken(table: &Table, pids: &[i32]) -> u64 {
-    pids.iter()
-        // One that is about to execute a program has its parent's memory: the host's at the start of
-        // a stage, and counted there when a function starts something.
-        .filter(|&&pid| {
-            table
-                .parent_of(pid)
-                .is_none_or(|parent| !have_one_memory(pid, parent))
-        })
-        .filter_map(|&pid| proportional(pid).or_else(|| resident(pid)))
-        .sum()
+/// It looks at every page, so it is for whoever exceeds a limit by [`Table::resident`](super::sweep::Table::resident).
+pub(super) fn taken(pids: &[i32]) -> u64 {
+    pids.iter().filter_map(|&pid| taken_by(pid)).sum()
+}
+
+/// None of one that is gone.
+fn taken_by(pid: i32) -> Option<u64> {
+    let process = Entry::of(pid)?;
+    // One that is about to execute a program has its parent's memory: the host's at the start of a
+    // stage, and counted there when a function starts something.
+    let borrowed = have_one_memory(pid, process.parent);
+    (!borrowed).then(|| proportional(pid).unwrap_or(process.resident()))
 }
 
 /// A page that others have too counts in part. None where the process may not be looked into.
@@ -27,12 +27,6 @@ fn proportional(pid: i32) -> Option<u64> {
     let kibibytes = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
     let number: u64 = kibibytes.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(number << 10)
-}
-
-fn resident(pid: i32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }
 
 /// False also where the kernel does not say.
@@ -52,6 +46,7 @@ mod tests {
     use rustix::process::{Pid, WaitOptions, getpid, waitpid};
 
     use super::super::spawn::{Doors, Plan, Strings, spawn};
+    use super::super::sweep::Table;
     use super::*;
 
     #[test]
@@ -83,7 +78,7 @@ mod tests {
                 assert!(!starting.is_finished());
                 continue;
             };
-            let (seen, taken) = (table.resident(&[child]), taken(&table, &[child]));
+            let (seen, taken) = (table.resident(&[child]), taken(&[child]));
             // Another test's, which executed its program meanwhile, says nothing.
             if borrows(&child) {
                 assert!(seen > 1 << 20, "{seen}");
@@ -93,7 +88,7 @@ mod tests {
         }
         reader.read_exact(&mut vec![0; size]).unwrap();
         let (pid, _pidfd) = starting.join().unwrap();
-        assert!(taken(&Table::read().unwrap(), &[pid.as_raw_nonzero().get()]) > 0);
+        assert!(taken(&[pid.as_raw_nonzero().get()]) > 0);
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         waitpid(Some(pid), WaitOptions::empty()).unwrap();
     }
@@ -101,9 +96,9 @@ mod tests {
     #[test]
     fn a_process_that_may_not_be_looked_into_counts_as_a_whole() {
         let me = Pid::as_raw(Some(getpid()));
-        let (whole, part) = (resident(me).unwrap(), proportional(me).unwrap());
+        let (whole, part) = (Entry::of(me).unwrap().resident(), proportional(me).unwrap());
         assert!(part <= whole && part > whole / 8, "{part} of {whole}");
-        assert_eq!((resident(-1), proportional(-1)), (None, None));
+        assert_eq!((taken_by(-1), proportional(-1)), (None, None));
         assert!(!have_one_memory(me, -1));
     }
 }

@@ -23,9 +23,10 @@ pub(super) fn become_reaper() {
 #[derive(Debug)]
 pub(super) struct Table(HashMap<i32, Entry>);
 
+/// A process, as `/proc` has it.
 #[derive(Debug)]
-struct Entry {
-    parent: i32,
+pub(super) struct Entry {
+    pub(super) parent: i32,
     session: i32,
     zombie: bool,
     /// When it was started; with the number it names a process for ever.
@@ -46,9 +47,20 @@ impl Known {
     /// A stage that was started and not reaped yet.
     pub(super) fn leads(&mut self, pid: Pid) {
         let pid = pid.as_raw_nonzero().get();
-        let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let start = parse_stat(&stat).map(|entry| entry.start);
+        let start = Entry::of(pid).map(|entry| entry.start);
         self.leaders.insert(pid, start);
+    }
+}
+
+impl Entry {
+    /// As it is now.
+    pub(super) fn of(pid: i32) -> Option<Entry> {
+        parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Bytes in memory.
+    pub(super) fn resident(&self) -> u64 {
+        self.resident_pages * rustix::param::page_size() as u64
     }
 }
 
@@ -127,16 +139,8 @@ impl Table {
 
     /// Bytes in memory of these processes; what they share counts for each of them.
     pub(super) fn resident(&self, pids: &[i32]) -> u64 {
-        let pages: u64 = pids
-            .iter()
-            .filter_map(|pid| self.0.get(pid))
-            .map(|entry| entry.resident_pages)
-            .sum();
-        pages * rustix::param::page_size() as u64
-    }
-
-    pub(super) fn parent_of(&self, pid: i32) -> Option<i32> {
-        self.0.get(&pid).map(|entry| entry.parent)
+        let entries = pids.iter().filter_map(|pid| self.0.get(pid));
+        entries.map(Entry::resident).sum()
     }
 
     pub(super) fn children_of(&self, parent: Pid) -> Vec<i32> {
@@ -251,7 +255,7 @@ pub(super) fn is_scarcity(error: &io::Error) -> bool {
 /// The process that had this number when the table was read.
 fn open_as_seen(table: &Table, pid: i32) -> Option<OwnedFd> {
     let pidfd = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
-    let now = parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
+    let now = Entry::of(pid)?;
     (table.start_of(pid) == Some(now.start)).then_some(pidfd)
 }
 
