@@ -232,7 +232,7 @@ fn who_is_handed_to_process_1_is_reaped() {
 }
 
 #[test]
-#[ignore = "takes a minute"]
+#[ignore = "takes a minute; CONTRIBUTING.md has its command"]
 fn ten_thousand_leave_nothing_behind() {
     cycles(Level::None, 1000);
     cycles(Level::Hygiene, 10_000);
